@@ -1,0 +1,65 @@
+# Two commands on a machine with Python 3.11 (or later) and make:
+#   make demo   installs pdbt, makes a project from the files of docs/demo/data, runs it and shows the results
+#   make test   checks style, types, the rooms' imports, and runs the tests; SLOW=1 adds the slow ones
+# Both make .venv here when it is not there yet, and both can be repeated.
+
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+SLOW ?= 0
+PYTEST_ARGS ?=
+
+ifeq ($(SLOW),1)
+MARK :=
+else
+MARK := -m "not slow"
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check format picture clean
+
+help:
+	@sed -n '2,4s/^#  *//p' Makefile
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or later found. Name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "error: $(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 2; }
+
+$(VENV)/.installed: pyproject.toml pdbt/__init__.py | $(BIN)/python
+	@echo "Installing pdbt into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml pdbt/__init__.py | $(BIN)/python
+	@echo "Installing pdbt and what its tests need into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+demo: $(VENV)/.installed
+	@$(BIN)/python docs/demo/demo.py .demo
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy pdbt tests benchmarks docs
+	MYPYPATH=pdbt $(BIN)/mypy templates sample
+	$(BIN)/lint-imports --no-cache
+
+test: check
+	$(BIN)/python -m pytest -n $(WORKERS) $(MARK) $(PYTEST_ARGS)
+
+test-all:
+	@$(MAKE) test SLOW=1
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+picture: $(VENV)/.installed
+	$(BIN)/python docs/demo/demo.py .demo --picture docs/terminal.svg
+
+clean:
+	rm -rf .demo build dist $(VENV)
