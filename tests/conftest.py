@@ -1,0 +1,114 @@
+"""Fixtures that every room's tests share: projects made, processes run, and none of them left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+RUN_SCRIPT = "macro/python-run-process.py"
+RUN_SECONDS = 60.0
+GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A process that ended: its exit code and what it printed."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+StartProcess = Callable[..., "subprocess.Popen[str]"]
+RunProcess = Callable[..., Ended]
+RunProject = Callable[..., Ended]
+
+
+def project_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return an environment in which a project has only what it brings: no path to the checkout, no settings of the tester."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PDBT_", "DATABASE_URL", "COV_"))}
+    return {**kept, "PYTHONUTF8": "1", "COLUMNS": "160", **(extra or {})}
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a process and all that it started: politely, then by force."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait(GRACE_SECONDS)
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+
+
+@pytest.fixture
+def start_process() -> Iterator[StartProcess]:
+    """Start a process in a session of its own; whatever is left of it when the test ends is ended then."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(command: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            cwd=cwd,
+            env=project_environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        _end(process)
+
+
+@pytest.fixture
+def run_process(start_process: StartProcess) -> RunProcess:
+    """Run a command to its end, in `timeout` seconds at most."""
+
+    def run(
+        command: Sequence[str | Path],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float = RUN_SECONDS,
+    ) -> Ended:
+        process = start_process(command, cwd=cwd, env=env)
+        stdout, stderr = process.communicate(timeout=timeout)
+        return Ended(process.returncode, stdout, stderr)
+
+    return run
+
+
+@pytest.fixture
+def run_project(run_process: RunProcess, tmp_path: Path) -> RunProject:
+    """Run a project's classic run, or another of its scripts, from a folder that has nothing to do with it."""
+
+    def run(
+        project: Path,
+        *arguments: str,
+        script: str = RUN_SCRIPT,
+        env: Mapping[str, str] | None = None,
+        timeout: float = RUN_SECONDS,
+    ) -> Ended:
+        return run_process([sys.executable, project / script, *arguments], cwd=tmp_path, env=env, timeout=timeout)
+
+    return run
