@@ -49,7 +49,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/lint-imports --no-cache
 
 test: check
-	$(BIN)/python -m pytest -n $(WORKERS) $(MARK) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(MARK) $(PYTEST_ARGS)
 
 test-all:
 	@$(MAKE) test SLOW=1

@@ -1,0 +1,56 @@
+"""What the tests of the shipped thing share: the wheel, an empty environment, a clean checkout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NOT_SHIPPED = shutil.ignore_patterns(".git", ".venv", ".demo", "__pycache__", ".*_cache", ".hypothesis", "build", "dist", "*.duckdb")
+BUILD_SECONDS = 120
+INSTALL_SECONDS = 400
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository as a person gets it: without environments, caches and what runs left behind."""
+    copy = tmp_path_factory.mktemp("checkout") / "pdbt"
+    shutil.copytree(ROOT, copy, ignore=NOT_SHIPPED)
+    return copy
+
+
+@pytest.fixture(scope="session")
+def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the checkout."""
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(checkout)]
+    subprocess.run(command, check=True, capture_output=True, timeout=BUILD_SECONDS)
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def empty_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty virtual environment's folder of programs."""
+    folder = tmp_path_factory.mktemp("environment") / "venv"
+    venv.create(folder, with_pip=True)
+    return folder / "bin"
+
+
+@pytest.fixture(scope="session")
+def installed(empty_environment: Path, wheel: Path) -> Path:
+    """The folder of programs of an environment into which the wheel, and only the wheel, was installed."""
+    command = [str(empty_environment / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS, env=_clean_environment(), check=False)
+    assert result.returncode == 0, result.stderr
+    return empty_environment
+
+
+def _clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}

@@ -1,0 +1,93 @@
+"""The docs say all that there is: every setting, command and option, and links that lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from pdbt import cli
+from pdbt.engine import settings
+from pdbt.engine.reading import SUPPORTED
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
+GENERIC_OPTIONS = {"--help", "--install-completion", "--show-completion"}
+
+
+def section(page: Path, heading: str) -> str:
+    """Return the part of a page under the first heading that holds these words, up to the next heading of its level."""
+    text = page.read_text(encoding="utf-8")
+    found = re.search(rf"^(#+) .*{re.escape(heading)}.*$", text, flags=re.MULTILINE)
+    assert found, f"{page.name} has no heading with {heading}"
+    rest = text[found.end() :]
+    following = re.search(rf"^#{{1,{len(found[1])}}} ", rest, flags=re.MULTILINE)
+    return rest[: following.start()] if following else rest
+
+
+def fenced(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("name", settings.SECTIONS)
+def test_every_setting_is_in_the_docs(name: str) -> None:
+    tables = {"connections": settings.CONNECTION_KEYS, "source": {**settings.SECTIONS["source"], **settings.SOURCE_KEYS}}
+    described = section(DOCS / "settings.md", f"`[{name}")
+    for key in tables.get(name, settings.SECTIONS[name]):
+        assert f"| `{key}` |" in described
+
+
+@pytest.mark.parametrize("choice", [*settings.DATABASE_FILES, *settings.ON_ERROR, *settings.EXPORT_FORMATS, *settings.NOTIFY_ON])
+def test_every_choice_of_a_setting_is_in_the_docs(choice: str) -> None:
+    assert f"`{choice}`" in (DOCS / "settings.md").read_text(encoding="utf-8")
+
+
+def test_the_settings_file_in_the_docs_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAREHOUSE_URL", "postgresql://localhost/warehouse")
+    monkeypatch.setenv("MAIL_URL", "mailto://localhost")
+    (tmp_path / "pdbt.toml").write_text(fenced(DOCS / "settings.md", "toml")[0], encoding="utf-8")
+    loaded = settings.load_settings(tmp_path)
+    assert loaded.name == "shop"
+    assert loaded.options_for("ORDERS").types == {"order_no": "VARCHAR", "amount": "DECIMAL(12,2)"}
+    assert loaded.options_for("CUSTOMERS").on_error == "fail"
+
+
+def test_every_kind_of_source_file_is_in_the_docs() -> None:
+    described = section(DOCS / "reading-files.md", "Reading files")
+    missing = [ending for ending in SUPPORTED if not ending.endswith((".gz", ".zst")) and f"`{ending}`" not in described]
+    assert missing == []
+
+
+def commands(group: typer.core.TyperGroup, prefix: str = "pdbt") -> dict[str, typer.core.TyperCommand]:
+    """Return every command that can be typed, by the words that name it."""
+    found = {}
+    for name, command in group.commands.items():
+        if isinstance(command, typer.core.TyperGroup):
+            found.update(commands(command, f"{prefix} {name}"))
+        else:
+            assert isinstance(command, typer.core.TyperCommand)
+            found[f"{prefix} {name}"] = command
+    return found
+
+
+def test_every_command_and_option_is_in_the_docs() -> None:
+    group = typer.main.get_command(cli.app)
+    assert isinstance(group, typer.core.TyperGroup)
+    missing = []
+    for name, command in commands(group).items():
+        described = section(DOCS / "commands.md", f"`{name}`")
+        options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        missing += [f"{name} {option}" for option in options - GENERIC_OPTIONS if option.startswith("-") and f"`{option}" not in described]
+    general = section(DOCS / "commands.md", "`pdbt`")
+    options = {option for parameter in group.params for option in parameter.opts}
+    missing += [f"pdbt {option}" for option in options - GENERIC_OPTIONS if f"`{option}`" not in general]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []

@@ -1,0 +1,71 @@
+"""The installed wheel works where there is no checkout, and what it made works where there is no pdbt."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import RUN_SCRIPT, RunProcess
+
+ROOT = Path(__file__).resolve().parents[2]
+INSTALL_SECONDS = 600
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(INSTALL_SECONDS), pytest.mark.xdist_group("wheel")]
+
+
+def test_the_wheel_carries_the_templates_and_the_sample_whole(wheel: Path) -> None:
+    carried = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("pdbt/_shipped/")}
+    expected = {
+        f"pdbt/_shipped/{path.relative_to(ROOT).as_posix()}"
+        for folder in ("templates", "sample")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert carried == expected
+
+
+@pytest.mark.parametrize("database", ["duckdb", "sqlite", "commune"])
+def test_a_project_outlives_pdbt(installed: Path, run_process: RunProcess, tmp_path: Path, database: str) -> None:
+    data = ROOT / "docs" / "demo" / "data"
+    made = run_process([installed / "pdbt", "new", "shop", "--db", database, "--data", data / "orders.csv"], cwd=tmp_path)
+    assert made.code == 0, made.stderr
+    first = run_process([installed / "pdbt", "run", "shop"], cwd=tmp_path)
+    assert first.code == 0, first.stderr
+    (summary,) = (tmp_path / "shop" / "data" / "final").glob("*.csv")
+    rows = list(csv.reader(summary.open(encoding="utf-8")))
+    assert len(rows) > 1
+
+    # pdbt goes; the project, with the libraries of its own requirements, stays
+    hidden = installed.parent / "hidden"
+    (package,) = installed.parent.glob("lib/python3*/site-packages/pdbt")
+    package.rename(hidden)
+    try:
+        gone = run_process([installed / "python", "-c", "import pdbt"], cwd=tmp_path)
+        assert "ModuleNotFoundError" in gone.stderr
+        summary.unlink()
+        again = run_process([installed / "python", tmp_path / "shop" / RUN_SCRIPT, "--full"], cwd=tmp_path)
+        sample = run_process([installed / "python", tmp_path / "shop" / "sample" / "macro" / "python-run-process-sample.py"], cwd=tmp_path)
+    finally:
+        hidden.rename(package)
+    assert again.code == 0, again.stderr
+    assert sample.code == 0, sample.stderr
+    assert list(csv.reader(summary.open(encoding="utf-8"))) == rows
+
+
+def test_the_requirements_of_a_project_are_all_it_needs(installed: Path, run_process: RunProcess, tmp_path: Path) -> None:
+    """An environment made from requirements.txt alone, as the README of a project says."""
+    made = run_process([installed / "pdbt", "new", "shop"], cwd=tmp_path)
+    assert made.code == 0, made.stderr
+    environment = tmp_path / "environment"
+    python = environment / "bin" / "python"
+    created = run_process([installed / "python", "-m", "venv", environment], timeout=INSTALL_SECONDS)
+    assert created.code == 0, created.stderr
+    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", tmp_path / "shop" / "requirements.txt"]
+    filled = run_process(command, timeout=INSTALL_SECONDS)
+    assert filled.code == 0, filled.stderr
+    assert run_process([python, "-c", "import pdbt"]).code == 1
+    result = run_process([python, tmp_path / "shop" / "sample" / "macro" / "python-run-process-sample.py"], cwd=tmp_path)
+    assert result.code == 0, result.stderr
