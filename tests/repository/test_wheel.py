@@ -12,6 +12,7 @@ from tests.conftest import RUN_SCRIPT, RunProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL_SECONDS = 600
+SAMPLE_SCRIPT = "sample/macro/python-run-process-sample.py"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(INSTALL_SECONDS), pytest.mark.xdist_group("wheel")]
 
@@ -28,7 +29,7 @@ def test_the_wheel_carries_the_templates_and_the_sample_whole(wheel: Path) -> No
 
 
 @pytest.mark.parametrize("database", ["duckdb", "sqlite", "commune"])
-def test_a_project_outlives_pdbt(installed: Path, run_process: RunProcess, tmp_path: Path, database: str) -> None:
+def test_a_project_outlives_pdbt(wheel: Path, installed: Path, run_process: RunProcess, tmp_path: Path, database: str) -> None:
     data = ROOT / "docs" / "demo" / "data"
     made = run_process([installed / "pdbt", "new", "shop", "--db", database, "--data", data / "orders.csv"], cwd=tmp_path)
     assert made.code == 0, made.stderr
@@ -38,18 +39,16 @@ def test_a_project_outlives_pdbt(installed: Path, run_process: RunProcess, tmp_p
     rows = list(csv.reader(summary.open(encoding="utf-8")))
     assert len(rows) > 1
 
-    # pdbt goes; the project, with the libraries of its own requirements, stays
-    hidden = installed.parent / "hidden"
-    (package,) = installed.parent.glob("lib/python3*/site-packages/pdbt")
-    package.rename(hidden)
+    # pdbt goes; the project, with the libraries that it needs, stays
+    pip = [installed / "python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    assert run_process([*pip, "uninstall", "--yes", "pdbt"]).code == 0
     try:
-        gone = run_process([installed / "python", "-c", "import pdbt"], cwd=tmp_path)
-        assert "ModuleNotFoundError" in gone.stderr
+        assert "ModuleNotFoundError" in run_process([installed / "python", "-c", "import pdbt"], cwd=tmp_path).stderr
         summary.unlink()
         again = run_process([installed / "python", tmp_path / "shop" / RUN_SCRIPT, "--full"], cwd=tmp_path)
-        sample = run_process([installed / "python", tmp_path / "shop" / "sample" / "macro" / "python-run-process-sample.py"], cwd=tmp_path)
+        sample = run_process([installed / "python", tmp_path / "shop" / SAMPLE_SCRIPT], cwd=tmp_path)
     finally:
-        hidden.rename(package)
+        assert run_process([*pip, "install", "--no-deps", "--no-index", wheel]).code == 0
     assert again.code == 0, again.stderr
     assert sample.code == 0, sample.stderr
     assert list(csv.reader(summary.open(encoding="utf-8"))) == rows
@@ -67,5 +66,5 @@ def test_the_requirements_of_a_project_are_all_it_needs(installed: Path, run_pro
     filled = run_process(command, timeout=INSTALL_SECONDS)
     assert filled.code == 0, filled.stderr
     assert run_process([python, "-c", "import pdbt"]).code == 1
-    result = run_process([python, tmp_path / "shop" / "sample" / "macro" / "python-run-process-sample.py"], cwd=tmp_path)
+    result = run_process([python, tmp_path / "shop" / SAMPLE_SCRIPT], cwd=tmp_path)
     assert result.code == 0, result.stderr
