@@ -21,11 +21,13 @@ class Database(Protocol):
     any moment leaves what was built for a later `open(start="work")`, if it was sealed, and never touches what is published.
 
     Attributes:
+        name: how a person would call what is published: the file's name, or host and database, never a password.
         dialect: ``duckdb``, ``sqlite`` or ``postgresql``: the SQL that this database speaks.
         reader: the DuckDB connection that reads source files; the work database itself for duckdb, one in memory otherwise.
             Valid between `open` and `seal` or `close`.
     """
 
+    name: str
     dialect: str
 
     @property
@@ -46,7 +48,8 @@ class Database(Protocol):
 
         Args:
             start: ``empty`` begins a new one, ``published`` begins with the tables `keep` as readers see them now,
-                ``work`` goes on with the one that lies there.
+                ``work`` goes on with the one that lies there, ``reading`` opens what is published read-only, without a copy, for
+                `query`, `read`, `columns` and `export` only.
             keep: the tables that the run will not rebuild; only for ``published``.
         """
         ...

@@ -1,0 +1,87 @@
+"""The door of a project's own scripts: it reads the command line, runs the steps, and alone prints an error."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+from .errors import DONE, PIPELINE_FAILED, PdbtError
+from .plan import Step
+from .run import Run
+from .session import RunOptions, open_run, plan_run
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+StepFunction = Callable[[Run], None]
+
+
+def main(project: Path, steps: Sequence[StepFunction], arguments: Sequence[str] | None = None) -> int:
+    """Run some steps of a project from the command line.
+
+    Args:
+        project: the project's folder.
+        steps: functions of the project's scripts, called in order with the run.
+        arguments: the command line's words; those of the process by default.
+
+    Returns:
+        The exit code: 0 done, 1 the pipeline or a check failed, 2 something to mend, 75 another run is in progress.
+    """
+    words = _parser().parse_args(arguments)
+    options = RunOptions(words.full, tuple(words.param), words.lock_timeout, words.quiet)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        if words.dry_run:
+            print(describe_plan(plan_run(project, options)))
+            return DONE
+        with open_run(project, options) as run:
+            for step in steps:
+                step(run)
+        return DONE
+    except PdbtError as error:
+        if words.debug:
+            raise
+        print(f"error: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        if words.debug:
+            raise
+        print("Stopped. Nothing was published.", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        # Not foreseen: either the owner's own code in scripts/, or a fault of the engine. No traceback unless it is asked for.
+        if words.debug:
+            raise
+        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
+        print("hint: The same command with --debug shows where.", file=sys.stderr)
+        return PIPELINE_FAILED
+
+
+def describe_plan(steps: Sequence[Step]) -> str:
+    """Return a plan as lines for a person: what would be done and why, what would be reused."""
+    width = max((len(step.name) for step in steps), default=0)
+    lines = [f"{step.action:<6}  {step.name:<{width}}  {step.reason or 'up to date, reused'}" for step in steps]
+    due = sum(bool(step.reason) for step in steps)
+    return "\n".join(
+        [*lines, f"{due} of {len(steps)} steps would be done; nothing was." if steps else "There is nothing in this project to run."]
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Import, transform, check, publish and export the tables of this project.")
+    parser.add_argument("--full", action="store_true", help="make everything again, changed or not")
+    parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="set $NAME in SQL for this run")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be made again and why, and do nothing")
+    parser.add_argument("--lock-timeout", type=float, metavar="SECONDS", help="how long to wait for another run of this project")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    parser.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
+    return parser
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,215 @@
+"""Files: which of them are sources, how they are told from their former selves, how others are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import threading
+import time
+import unicodedata
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import GraphError, SourceError
+from .reading.formats import stem, supported
+from .reading.model import SourceTable
+
+# A file system may stamp two writes within this time alike; a file that was this young when its stamp was taken is hashed again.
+MTIME_GRANULARITY_NS = 20_000_000
+# Hashing less than this takes no longer than starting a thread.
+SMALL_BYTES = 1 << 20
+_TEMPORARY_ENDINGS = (".part", ".tmp", ".crdownload", ".swp", "~")
+
+
+@dataclass(frozen=True)
+class Discovered:
+    """What `data/source` holds: tables in name order, and the files that are none, each with the reason."""
+
+    tables: tuple[SourceTable, ...]
+    ignored: tuple[str, ...]
+
+
+def discover_sources(project: Path) -> Discovered:
+    """Find the source tables: one file, or one folder of files, is one table.
+
+    Raises:
+        GraphError: two files or folders would make the same table.
+    """
+    folder = project / "data" / "source"
+    tables: dict[str, SourceTable] = {}
+    ignored: list[str] = []
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if _is_hidden(entry):
+            continue
+        label = entry.relative_to(project).as_posix()
+        if entry.is_dir():
+            name, files = table_name(entry.name), _files_below(entry, project, ignored)
+            if not files:
+                continue
+        elif not supported(entry):
+            ignored.append(f"{label} is not a kind of file that is read")
+            continue
+        else:
+            name, files = table_name(stem(entry)), (entry,)
+        if name in tables:
+            raise GraphError(f"{tables[name].label} and {label} would both make the table {name}.", "Rename or move one of them.")
+        tables[name] = SourceTable(name=name, files=files, label=label)
+    return Discovered(tuple(tables[name] for name in sorted(tables)), tuple(ignored))
+
+
+def table_name(text: str) -> str:
+    """Return the table's name for a file's or folder's name without its ending: capitals, digits and underscores."""
+    name = re.sub(r"\W+", "_", unicodedata.normalize("NFC", text)).strip("_").upper()
+    return f"T_{name}" if not name or name[0].isdigit() else name
+
+
+def _files_below(folder: Path, project: Path, ignored: list[str]) -> tuple[Path, ...]:
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir() or any(_is_hidden(part) for part in (path, *path.relative_to(folder).parents)):
+            continue
+        if supported(path):
+            found.append(path)
+        else:
+            ignored.append(f"{path.relative_to(project).as_posix()} is not a kind of file that is read")
+    return tuple(found)
+
+
+def _is_hidden(path: Path) -> bool:
+    return path.name.startswith((".", "~$")) or path.name.lower().endswith(_TEMPORARY_ENDINGS)
+
+
+# Change ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What tells a file from its former self.
+
+    Attributes:
+        stat: size in bytes, modification and change time in ns, inode.
+        sha256: the content's hash.
+        taken: when `stat` was read, in ns since the epoch.
+    """
+
+    stat: tuple[int, ...]
+    sha256: str
+    taken: int
+
+    def certain(self, stat: tuple[int, ...]) -> bool:
+        """Whether a file with this stat now is surely the one that was stamped, without reading it."""
+        return self.stat == stat and self.taken - self.stat[1] > MTIME_GRANULARITY_NS
+
+
+def file_stat(path: Path) -> tuple[int, ...]:
+    """Return size, mtime, ctime and inode of a file."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def stamp(path: Path) -> Stamp:
+    """Hash a file; ask again later if it was written to meanwhile.
+
+    Raises:
+        SourceError: the file cannot be read, or changes while it is read.
+    """
+    taken, before = time.time_ns(), file_stat(path)
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.", path=str(path)) from None
+    if file_stat(path) != before:
+        raise _changed_meanwhile(path)
+    return Stamp(before, digest, taken)
+
+
+def _changed_meanwhile(path: Path) -> SourceError:
+    return SourceError(f"{path} changed while it was read.", "Run again when whatever writes it is done.", path=str(path))
+
+
+# Writing --------------------------------------------------------------------------------------------------------------
+
+
+def hidden_sibling(path: Path) -> Path:
+    """Return the temporary name beside a file under which its next version is written; one per file, so none piles up."""
+    return path.with_name(f".{path.name}.next")
+
+
+def write_durably(path: Path, text: str) -> None:
+    """Replace a file by this text, wholly or not at all, also when the power fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = hidden_sibling(path)
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def file_token(path: Path) -> str | None:
+    """Identify a file as it lies there, by what a rename keeps: inode, size and modification time; None when it is missing."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return f"{found.st_ino}:{found.st_size}:{found.st_mtime_ns}"
+
+
+@contextlib.contextmanager
+def fresh_folder(path: Path) -> Iterator[Path]:
+    """Make an empty folder, and remove it with all that it holds afterwards."""
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+# Hashing beside other work --------------------------------------------------------------------------------------------
+
+
+class Stamping:
+    """Hashes files on a thread of its own while something else reads them: hashing lets other Python code run meanwhile."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        """Begin to hash; small files are not worth a thread and are done at once."""
+        self._paths = tuple(paths)
+        self._stamps: dict[Path, Stamp] = {}
+        self._errors: dict[Path, SourceError] = {}
+        self._thread: threading.Thread | None = None
+        if sum(path.stat().st_size for path in self._paths) < SMALL_BYTES:
+            self._work()
+        else:
+            self._thread = threading.Thread(target=self._work, daemon=True)
+            self._thread.start()
+
+    def stamps(self, leave_out: Container[Path] = ()) -> dict[Path, Stamp]:
+        """Wait for the stamps of all files but some.
+
+        Raises:
+            SourceError: a file could not be read, or changed since this began.
+        """
+        if self._thread is not None:
+            self._thread.join()
+        for path in self._paths:
+            if path in leave_out:
+                continue
+            if path in self._errors:
+                raise self._errors[path]
+            if file_stat(path) != self._stamps[path].stat:
+                raise _changed_meanwhile(path)
+        return {path: found for path, found in self._stamps.items() if path not in leave_out}
+
+    def _work(self) -> None:
+        for path in self._paths:
+            try:
+                self._stamps[path] = stamp(path)
+            except SourceError as error:
+                self._errors[path] = error

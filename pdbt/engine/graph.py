@@ -1,0 +1,235 @@
+"""The tables of a project and the order in which they are made: read from the files themselves, written down nowhere else."""
+
+from __future__ import annotations
+
+import difflib
+import graphlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import GraphError
+from .python_tables import PARAMETERS, argument_names
+from .reading.model import SourceTable
+from .sql import parameter_names, single_select, table_names
+from .state import References, text_hash
+
+if TYPE_CHECKING:
+    import duckdb
+
+LAYERS = ("processed", "final")
+_HOME_SCHEMAS = frozenset({"", "main", "public"})
+_SYSTEM_SCHEMAS = frozenset({"information_schema", "pg_catalog", "temp", "system"})
+_SYSTEM_PREFIXES = ("sqlite_", "duckdb_", "pragma_", "pg_")
+
+
+@dataclass(frozen=True)
+class Node:
+    """A table of the project.
+
+    Attributes:
+        name: the table's name.
+        kind: ``source``, ``sql`` or ``python``.
+        layer: ``source``, ``processed`` or ``final``; the last two say where it is exported.
+        label: its file as a person would name it, relative to the project.
+        text: the SELECT, or the Python file's text; empty for a source.
+        inputs: the names of the tables of the project that it reads.
+        external: tables of a shared database, made by somebody else, that it reads.
+        guessed: `inputs` was found by place, not by a parser.
+        parameters: the ``$name`` parameters that it uses; None means it may use any.
+        source: what is imported; None for the other kinds.
+        path: its file; for a source the first one.
+    """
+
+    name: str
+    kind: str
+    layer: str
+    label: str
+    path: Path
+    text: str = ""
+    inputs: tuple[str, ...] = ()
+    external: tuple[str, ...] = ()
+    guessed: bool = False
+    parameters: tuple[str, ...] | None = ()
+    source: SourceTable | None = None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """All tables in an order in which each comes after what it reads, and the checks."""
+
+    nodes: Mapping[str, Node]
+    checks: tuple[Node, ...]
+
+    def sources(self) -> tuple[Node, ...]:
+        """Return the tables that are imported."""
+        return tuple(node for node in self.nodes.values() if node.kind == "source")
+
+    def built(self) -> tuple[Node, ...]:
+        """Return the tables that SQL and Python make, in order."""
+        return tuple(node for node in self.nodes.values() if node.kind != "source")
+
+
+class Reader:
+    """Finds the tables that a SELECT reads; what was found in former runs is not parsed again.
+
+    Attributes:
+        used: the answers given by this reader, by the text's hash, for the next run.
+    """
+
+    def __init__(self, known: Mapping[str, References]) -> None:
+        """Begin with the answers of former runs."""
+        self._known = known
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self.used: dict[str, References] = {}
+
+    def references(self, select: str) -> References:
+        """Return what this SELECT reads."""
+        digest = text_hash(select)
+        if digest not in self.used:
+            self.used[digest] = self._known.get(digest) or self._parse(select) or References(exact=False, tables=list(table_names(select)))
+        return self.used[digest]
+
+    def _parse(self, select: str) -> References | None:
+        """Ask DuckDB's parser, which binds nothing, so that the tables need not exist; None when it does not take the text."""
+        if self._connection is None:
+            import duckdb
+
+            self._connection = duckdb.connect()
+        row = self._connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [select]).fetchone()
+        document = json.loads(row[0]) if row else {"error": True}
+        if document["error"]:
+            return None
+        found: dict[tuple[str, str], None] = {}
+        _collect(document["statements"], frozenset(), found)
+        return References(exact=True, tables=list(found))
+
+
+def _collect(part: Any, local: frozenset[str], found: dict[tuple[str, str], None]) -> None:
+    """Collect the tables of a parsed SELECT, leaving out the names that WITH defines where they are in scope."""
+    if isinstance(part, list):
+        for item in part:
+            _collect(item, local, found)
+        return
+    if not isinstance(part, dict):
+        return
+    if part.get("type") == "BASE_TABLE":
+        name, schema = part["table_name"], part.get("schema_name", "")
+        if schema or name.casefold() not in local:
+            found[(schema, name)] = None
+    if part.get("type") == "RECURSIVE_CTE_NODE":
+        local = local | {part["cte_name"].casefold()}
+    for definition in part.get("cte_map", {}).get("map", []):
+        # WITH ORDERS AS (SELECT … FROM ORDERS) reads the real ORDERS: a name is in scope only after its definition.
+        _collect(definition["value"], local, found)
+        local = local | {definition["key"].casefold()}
+    for key, value in part.items():
+        if key != "cte_map":
+            _collect(value, local, found)
+
+
+def read_graph(project: Path, sources: Iterable[SourceTable], reader: Reader, is_external: Callable[[str], bool]) -> Graph:
+    """Read every file under ``scripts/processed``, ``final`` and ``checks``, and put the tables in order.
+
+    Args:
+        project: the project's folder.
+        sources: the tables that are imported.
+        reader: finds what a SELECT reads.
+        is_external: whether a shared database holds a table of this name that somebody else made.
+
+    Raises:
+        GraphError: two definitions of a table, an unknown table, a cycle, a file that is no SELECT; names the files.
+    """
+    found = [Node(source.name, "source", "source", source.label, source.files[0], source=source) for source in sources]
+    for layer in LAYERS:
+        found += [_read_node(project, path, layer, reader) for path in _script_files(project / "scripts" / layer)]
+    nodes = _by_name(found)
+    checks = [_read_node(project, path, "checks", reader) for path in _script_files(project / "scripts" / "checks", (".sql",))]
+    resolve = _Resolver(nodes, is_external)
+    resolved = {node.name: resolve(node) for node in nodes.values()}
+    return Graph(_in_order(resolved), tuple(resolve(check) for check in checks))
+
+
+def _script_files(folder: Path, endings: tuple[str, ...] = (".sql", ".py")) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in endings and not path.name.startswith((".", "_")))
+
+
+def _by_name(found: Iterable[Node]) -> dict[str, Node]:
+    """Index nodes by name; names that differ only in case are the same table, as in SQL."""
+    nodes: dict[str, Node] = {}
+    for node in found:
+        other = nodes.setdefault(node.name.casefold(), node)
+        if other is not node:
+            raise GraphError(f"{other.label} and {node.label} both define the table {node.name}.", "Rename one of them.")
+    return {node.name: node for node in nodes.values()}
+
+
+def _read_node(project: Path, path: Path, layer: str, reader: Reader) -> Node:
+    label = path.relative_to(project).as_posix()
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise GraphError(f"{label} is not UTF-8 text.", "Save it as UTF-8.") from None
+    except OSError as error:
+        raise GraphError(f"{label} cannot be read: {error.strerror}.", "Check its permissions.") from None
+    if path.suffix.lower() == ".py":
+        names = argument_names(text, label)
+        inputs = tuple(name for name in names if name != PARAMETERS)
+        return Node(path.stem, "python", layer, label, path, text, inputs, parameters=None if PARAMETERS in names else ())
+    select = single_select(text, label)
+    references = reader.references(select)
+    inputs = tuple(name if schema.casefold() in _HOME_SCHEMAS else f"{schema}.{name}" for schema, name in references.tables)
+    return Node(path.stem, "sql", layer, label, path, select, inputs, (), not references.exact, parameter_names(select))
+
+
+class _Resolver:
+    """Turns the names that a file reads into names of nodes."""
+
+    def __init__(self, nodes: Mapping[str, Node], is_external: Callable[[str], bool]) -> None:
+        self._by_name = {name.casefold(): name for name in nodes}
+        self._is_external = is_external
+
+    def __call__(self, node: Node) -> Node:
+        inputs: dict[str, None] = {}
+        external: dict[str, None] = {}
+        for name in node.inputs:
+            if name.casefold() in self._by_name:
+                inputs[self._by_name[name.casefold()]] = None
+            elif _is_system(name) or node.guessed:
+                continue  # what a guess by place found and nobody made is left for the database to report
+            elif self._is_external(name):
+                external[name] = None
+            else:
+                raise self._unknown(node, name)
+        return replace(node, inputs=tuple(inputs), external=tuple(external))
+
+    def _unknown(self, node: Node, name: str) -> GraphError:
+        close = difflib.get_close_matches(name.casefold(), self._by_name, n=1)
+        tables = ", ".join(sorted(self._by_name.values()))
+        hint = f"Did you mean {self._by_name[close[0]]}?" if close else f"There are: {tables}." if tables else "data/source is empty."
+        return GraphError(f"{node.label} reads {name}, which no file of this project makes.", hint)
+
+
+def _is_system(name: str) -> bool:
+    schema, _, table = name.casefold().rpartition(".")
+    return schema in _SYSTEM_SCHEMAS or table.startswith(_SYSTEM_PREFIXES)
+
+
+def _in_order(nodes: Mapping[str, Node]) -> dict[str, Node]:
+    sorter = graphlib.TopologicalSorter({name: node.inputs for name, node in nodes.items()})
+    try:
+        sorter.prepare()
+    except graphlib.CycleError as error:
+        names: list[str] = error.args[1]
+        files = " -> ".join(f"{name} ({nodes[name].label})" for name in reversed(names))
+        raise GraphError(f"These tables read each other in a circle: {files}.", "Let one of them read something else.") from None
+    ordered: dict[str, Node] = {}
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        ordered.update({name: nodes[name] for name in ready})
+        sorter.done(*ready)
+    return ordered

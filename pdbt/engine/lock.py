@@ -1,0 +1,96 @@
+"""One run at a time: a lock on a file, which the operating system lets go of when its holder ends, however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from .errors import RunInProgress
+
+POLL_SECONDS = 0.1
+
+
+@contextlib.contextmanager
+def run_lock(path: Path, timeout: float, waiting: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock of a project's runs.
+
+    The file's content says who holds it, for people; the lock itself is the operating system's, so a killed holder leaves none.
+
+    Args:
+        path: the lock's file, made if missing and never removed (removing it would let two runs lock two files).
+        timeout: seconds to wait for another run to end.
+        waiting: told once, in a sentence, when there is a wait.
+
+    Raises:
+        RunInProgress: another run still holds it; names its PID and start.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        _wait_for(descriptor, path, timeout, waiting)
+        _write_holder(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _wait_for(descriptor: int, path: Path, timeout: float, waiting: Callable[[str], None]) -> None:
+    deadline = time.monotonic() + timeout
+    told = False
+    while not _try_lock(descriptor):
+        if time.monotonic() >= deadline:
+            raise RunInProgress(
+                f"Another run of this project is in progress: {_holder(path)}; waited {timeout:g} s for it.",
+                "Try again when it has ended, or set lock_timeout under [database] in pdbt.toml.",
+            )
+        if not told:
+            waiting(f"waiting for another run to end: {_holder(path)}")
+            told = True
+        time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+
+
+def _write_holder(descriptor: int) -> None:
+    started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    text = json.dumps({"pid": os.getpid(), "started": started, "command": " ".join(sys.argv)}) + "\n"
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, text.encode(), 0)
+
+
+def _holder(path: Path) -> str:
+    """Describe who holds the lock; the file is empty for an instant while its holder writes it."""
+    try:
+        holder = json.loads(path.read_text(encoding="utf-8"))
+        return f"PID {holder['pid']}, started {holder['started']}"
+    except (OSError, ValueError, KeyError):
+        return "PID unknown, just started"
+
+
+if sys.platform == "win32":  # pragma: no cover - the same promise by the other system's means
+    import msvcrt
+
+    # Bytes past the text are locked, so that others can still read who holds it.
+    _LOCKED_BYTE = 1 << 30
+
+    def _try_lock(descriptor: int) -> bool:
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

@@ -1,0 +1,268 @@
+"""What a run would do, and why: decided from the files, the settings and the state of the last run, before anything is done."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from .errors import GraphError, SettingsError
+from .files import Stamp, file_stat, file_token, stamp
+from .graph import Graph, Node
+from .reading.model import RULES_VERSION
+from .settings import Parameter, Settings
+from .state import State, TableState, text_hash
+
+ALWAYS = "--full"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that a run would do.
+
+    Attributes:
+        action: ``import``, ``build``, ``check``, ``export`` or ``drop``.
+        name: the table, check or file.
+        reason: why; empty when it is up to date and would be reused.
+    """
+
+    action: str
+    name: str
+    reason: str
+
+
+@dataclass
+class Planner:
+    """Compares the project as it is with the state that a database is in.
+
+    Attributes:
+        settings: the project's settings.
+        graph: its tables and checks.
+        state: the state of the database that the run begins with.
+        parameters: the values of ``$name``, overrides included.
+        full: whether everything is made again.
+        published: the versions of the tables that readers see.
+        made: the versions that this run has made.
+    """
+
+    settings: Settings
+    graph: Graph
+    state: State
+    parameters: Mapping[str, Parameter]
+    full: bool = False
+    published: frozenset[str] = frozenset()
+    made: set[str] = field(default_factory=set)
+
+    def steps(self) -> list[Step]:
+        """Return every step of a whole run, in order."""
+        rebuilt = self.rebuilt()
+        actions = {"source": "import", "sql": "build", "python": "build"}
+        steps = [Step(actions[node.kind], node.name, rebuilt.get(node.name, "")) for node in self.graph.nodes.values()]
+        steps += [Step("drop", name, "nothing makes it any more") for name in self.dropped()]
+        steps += [Step("check", check.name, self._check_reason(check, rebuilt)) for check in self.graph.checks]
+        return steps + [Step("export", path, self._export_reason(node, path, rebuilt)) for path, node in self.exports().items()]
+
+    def rebuilt(self) -> dict[str, str]:
+        """Return the tables that a whole run would make again, each with the reason."""
+        rebuilt: dict[str, str] = {}
+        for node in self.graph.nodes.values():
+            reason = self.table_reason(node)
+            changed = next((name for name in node.inputs if name in rebuilt), None)
+            if not reason and changed:
+                reason = f"{changed} is made again"
+            if reason:
+                rebuilt[node.name] = reason
+        return rebuilt
+
+    def dropped(self) -> list[str]:
+        """Return the tables of the state that no file makes any more."""
+        known = {name.casefold() for name in self.graph.nodes}
+        return [name for name in self.state.tables if name.casefold() not in known]
+
+    def exports(self) -> dict[str, Node]:
+        """Return the files that the project exports, relative to the project, with their tables."""
+        ending = self.settings.export_format
+        return {f"data/{node.layer}/{node.name}.{ending}": node for node in self.graph.built()}
+
+    # Reasons ----------------------------------------------------------------------------------------------------------
+
+    def table_reason(self, node: Node) -> str:
+        """Return why this table must be made again as things stand; empty when it need not be."""
+        made = self.state.tables.get(node.name)
+        if self.full and (made is None or made.version not in self.made):
+            return ALWAYS
+        return self.stale(node)
+
+    def stale(self, node: Node) -> str:
+        """Return in what this table is not what its files and settings would make; empty when it is up to date."""
+        made = self.state.tables.get(node.name)
+        if made is None:
+            return "new"
+        if node.external and made.version in self.published:
+            return f"reads {node.external[0]}, which this project does not make"
+        if node.source is not None:
+            return "" if made.version in self.made else self._source_reason(node, made)
+        return _difference(made.definition, self.definition(node)) or self._input_reason(node, made)
+
+    def definition(self, node: Node) -> dict[str, str]:
+        """Return what a built table or a check is made from, by aspect."""
+        names = sorted(self.parameters) if node.parameters is None else node.parameters
+        used = {f"parameter ${name}": json.dumps(self.parameters[name], default=str) for name in names}
+        return {"its text": text_hash(node.text), **used}
+
+    def source_definition(self, node: Node, stamps: Mapping[str, Stamp]) -> dict[str, str]:
+        """Return what an imported table is made from, by aspect; `stamps` holds the files that could be read."""
+        options = json.dumps(asdict(self.settings.options_for(node.name)), sort_keys=True, default=dict)
+        files = {label: stamps[label].sha256 for label in self.file_labels(node).values() if label in stamps}
+        return {**files, "its settings": options, "the reading rules": RULES_VERSION}
+
+    def file_labels(self, node: Node) -> dict[Path, str]:
+        """Return the files of a source with their names relative to the project."""
+        files = node.source.files if node.source else ()
+        return {path: path.relative_to(self.settings.project).as_posix() for path in files}
+
+    def check_definition(self, check: Node) -> dict[str, str]:
+        """Return what a check's result depends on: its own text and the versions of what it reads."""
+        versions = {name: self.state.tables[name].version for name in check.inputs if name in self.state.tables}
+        return {**self.definition(check), **versions}
+
+    def _source_reason(self, node: Node, made: TableState) -> str:
+        stamps = {}
+        for path, label in self.file_labels(node).items():
+            known = self._known_stamp(path, label)
+            if known is None:
+                return f"{label} is new" if label not in made.definition else f"{label} changed"
+            stamps[label] = known
+        return _difference(made.definition, self.source_definition(node, stamps))
+
+    def _known_stamp(self, path: Path, label: str) -> Stamp | None:
+        """Return the stamp of a file whose content is that of the last run, reading it only where its stat leaves a doubt."""
+        known = self.state.stamps.get(label)
+        stat = file_stat(path)
+        if known is None or known.stat[0] != stat[0]:
+            return None
+        if known.certain(stat):
+            return known
+        fresh = stamp(path)
+        if fresh.sha256 != known.sha256:
+            return None
+        self.state.stamps[label] = fresh
+        return fresh
+
+    def _input_reason(self, node: Node, made: TableState) -> str:
+        for name in node.inputs:
+            if name not in self.state.tables or made.inputs.get(name) != self.state.tables[name].version:
+                return f"{name} changed"
+        return ""
+
+    def check_reason(self, check: Node) -> str:
+        """Return why this check must run as things stand; empty when its last result still holds."""
+        if self.full:
+            return ALWAYS
+        if check.name not in self.state.checks:
+            return "new"
+        if check.external:
+            return f"reads {check.external[0]}, which this project does not make"
+        return _difference(self.state.checks[check.name], self.check_definition(check))
+
+    def _check_reason(self, check: Node, rebuilt: Mapping[str, str]) -> str:
+        changed = next((name for name in check.inputs if name in rebuilt), None)
+        return self.check_reason(check) or (f"{changed} is made again" if changed else "")
+
+    def export_reason(self, node: Node, path: str) -> str:
+        """Return why this file must be written as things stand; empty when it is right."""
+        made = self.state.exports.get(path)
+        if made is None:
+            return "new"
+        table = self.state.tables.get(node.name)
+        if table is None or table.version != made.version:
+            return f"{node.name} changed"
+        token = file_token(self.settings.project / path)
+        return "" if token == made.token else "it is missing" if token is None else "it was changed by something else"
+
+    def _export_reason(self, node: Node, path: str, rebuilt: Mapping[str, str]) -> str:
+        return f"{node.name} is made again" if node.name in rebuilt else self.export_reason(node, path)
+
+
+def _difference(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Name the first aspect in which two definitions differ."""
+    for aspect in (*now, *before):
+        if aspect not in before:
+            return f"{aspect} is new"
+        if aspect not in now:
+            return f"{aspect} is gone"
+        if before[aspect] != now[aspect]:
+            return f"{aspect} changed"
+    return ""
+
+
+# Parameters -----------------------------------------------------------------------------------------------------------
+
+
+def resolve_parameters(settings: Settings, overrides: Sequence[str]) -> dict[str, Parameter]:
+    """Return the parameters of a run: those of pdbt.toml, overridden by ``name=value`` texts of the command line.
+
+    Raises:
+        SettingsError: an override is no ``name=value``, or its value is not of the type that pdbt.toml gives the name.
+    """
+    parameters = dict(settings.parameters)
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        if not equals or not name.isidentifier():
+            raise SettingsError(f"--param {override} is not name=value.", "Write for example: --param country=FR", key="parameters")
+        parameters[name] = _typed(name, text, parameters.get(name))
+    return parameters
+
+
+def check_parameters(graph: Graph, parameters: Mapping[str, Parameter], overrides: Sequence[str]) -> None:
+    """Refuse a ``$name`` without a value, and an override that nothing uses.
+
+    Raises:
+        GraphError: a file uses a parameter that has no value.
+        SettingsError: an override's name appears in no file and not in pdbt.toml.
+    """
+    used: set[str] = set()
+    uses_any = False
+    for node in (*graph.nodes.values(), *graph.checks):
+        uses_any = uses_any or node.parameters is None
+        for name in node.parameters or ():
+            used.add(name)
+            if name not in parameters:
+                raise GraphError(
+                    f"{node.label} uses ${name}, which has no value.",
+                    f"Set {name} under [parameters] in pdbt.toml, or give --param {name}=VALUE.",
+                )
+    for name in (override.partition("=")[0] for override in overrides):
+        if name not in used and not uses_any:
+            known = ", ".join(f"${known}" for known in sorted(used)) or "none"
+            raise SettingsError(f"--param {name}: no file of this project uses ${name}.", f"Used: {known}.", key=f"parameters.{name}")
+
+
+def _typed(name: str, text: str, default: Parameter | None) -> Parameter:
+    """Read a value of the command line as the type of the name's default; without a default, as TOML would, else as text."""
+    if isinstance(default, str):
+        return text
+    value = _toml_value(text)
+    if default is None:
+        return text if value is None else value
+    expected = (int, float) if isinstance(default, float) else type(default)
+    if value is None or not isinstance(value, expected) or isinstance(value, bool) != isinstance(default, bool):
+        kind = type(default).__name__
+        raise SettingsError(
+            f'--param {name}={text}: pdbt.toml gives {name} as {kind} ({default}), "{text}" is none.',
+            f"Give a {kind}.",
+            key=f"parameters.{name}",
+        )
+    return value
+
+
+def _toml_value(text: str) -> Parameter | None:
+    import tomllib
+
+    try:
+        value: object = tomllib.loads(f"value = {text}")["value"]
+    except (tomllib.TOMLDecodeError, KeyError):
+        return None
+    return value if isinstance(value, (str, int, float, datetime.date, datetime.time, list)) else None

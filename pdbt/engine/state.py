@@ -1,0 +1,117 @@
+"""What the last run left: how each table was made, so that the next one knows what is still right.
+
+Two files share the format: ``state.json`` speaks of the published database, ``work.json`` of the work database. Each carries
+the token of the database that it describes, and is believed only while the database still answers with that token. A publication
+writes ``work.json``, renames the database, then renames ``work.json`` over ``state.json``; killed between the two
+renames, the tokens tell the next run that ``work.json`` speaks of what is now published.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .files import Stamp, write_durably
+
+FORMAT = 1
+
+
+@dataclass
+class TableState:
+    """How a table in a database came to be.
+
+    Attributes:
+        definition: what it was made from, by aspect (text, parameters, files, options), each as a short text.
+        inputs: the versions of the tables that it was made from.
+        version: an identifier of this making of it.
+        rows: its number of rows.
+        rejected: source rows set aside.
+        notes: what was found out while its source was read.
+    """
+
+    definition: dict[str, str]
+    inputs: dict[str, str]
+    version: str
+    rows: int
+    rejected: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class ExportState:
+    """A file that was written from a table: the table's version, and the file's token."""
+
+    version: str
+    token: str
+
+
+@dataclass(frozen=True)
+class References:
+    """The tables that a SQL text reads, as (schema, name) pairs, and whether a parser said so or a guess by their place."""
+
+    exact: bool
+    tables: list[tuple[str, str]]
+
+
+@dataclass
+class State:
+    """What is known of one database.
+
+    Attributes:
+        token: identifies the database that this state describes; empty while there is none.
+        base: the token of the published database that a work database began from.
+        tables: by name.
+        checks: for each check that passed, its text's hash and the versions that it saw.
+        exports: by path relative to the project.
+        stamps: of source files, by path relative to the project.
+        references: the tables that a SQL text reads, by the text's hash.
+    """
+
+    token: str = ""
+    base: str = ""
+    tables: dict[str, TableState] = field(default_factory=dict)
+    checks: dict[str, dict[str, str]] = field(default_factory=dict)
+    exports: dict[str, ExportState] = field(default_factory=dict)
+    stamps: dict[str, Stamp] = field(default_factory=dict)
+    references: dict[str, References] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write the state whole or not at all."""
+        write_durably(path, json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False, separators=(",", ":")))
+
+    def copy(self) -> State:
+        """Return a state that can change without this one."""
+        return _from_document(json.loads(json.dumps(asdict(self))))
+
+
+def load_state(path: Path) -> State | None:
+    """Read a state; None when there is none, or none that this version can use (all is then made again)."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document.pop("format") == FORMAT:
+            return _from_document(document)
+    return None
+
+
+def text_hash(text: str) -> str:
+    """Return the hash by which a text is known."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _from_document(document: dict[str, Any]) -> State:
+    return State(
+        token=document["token"],
+        base=document["base"],
+        tables={name: TableState(**table) for name, table in document["tables"].items()},
+        checks=document["checks"],
+        exports={path: ExportState(**export) for path, export in document["exports"].items()},
+        stamps={path: Stamp(tuple(entry["stat"]), entry["sha256"], entry["taken"]) for path, entry in document["stamps"].items()},
+        references={
+            digest: References(entry["exact"], [(schema, name) for schema, name in entry["tables"]])
+            for digest, entry in document["references"].items()
+        },
+    )
