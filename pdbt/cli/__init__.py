@@ -1,0 +1,60 @@
+"""The command line: parses, calls one function of the library, prints. Every error of a command leaves through `main`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+
+from ..engine.errors import NEEDS_A_HAND, PIPELINE_FAILED, PdbtError
+
+_INTERRUPTED = 128 + 2  # what a shell reports for SIGINT
+_DEBUG = "--debug"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code.
+
+    ``--debug`` may stand anywhere; with it every error is raised as it is.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = _DEBUG in words
+    if debug:
+        words = [_DEBUG, *(word for word in words if word != _DEBUG)]
+    else:
+        sys.excepthook = _tell_unexpected
+    return _dispatch(words, debug)
+
+
+def _dispatch(words: list[str], debug: bool) -> int:
+    import typer
+
+    from .app import app
+
+    try:
+        return int(app(words or ["--help"], prog_name="pdbt", standalone_mode=False) or 0)
+    except PdbtError as error:
+        if debug:
+            raise
+        return _tell(error.message, error.hint, error.exit_code)
+    except typer.TyperException as error:
+        return _tell(error.format_message(), "Try: pdbt --help", NEEDS_A_HAND)
+    except (KeyboardInterrupt, typer.Abort):
+        return _tell("Interrupted.", "", _INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever reads the output has gone; Python would complain once more when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPELINE_FAILED
+
+
+def _tell(message: str, hint: str, exit_code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
+    return exit_code
+
+
+def _tell_unexpected(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """Print what nobody foresaw as one sentence; Python then exits with 1."""
+    _tell(f"pdbt met something that it did not expect: {kind.__name__}: {error}", "Show where with --debug, and report it please.", 1)

@@ -1,0 +1,111 @@
+"""What commands print: a plan as a short tree, and what to type next."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import typer
+
+from ..scaffold import Plan, PlannedFile, PlannedTable
+
+_EXPLAINED = {
+    "pdbt.toml": "every setting of the project",
+    ".env": "the database's URL with its password; stays out of git",
+    "python-data-build-tool.py": "brings template changes in",
+    "requirements.txt": "what a run needs",
+    "data/": "source files, and exports of what is made of them",
+    "db/": "the published database",
+    "scripts/": "source.py  transforming.py  results.py",
+    "scripts/processed/": "one SQL or Python file is one table",
+    "scripts/final/": "the same; these are the results",
+    "scripts/checks/": "the rows that a check returns are wrong",
+    "scripts/engine/": "the machinery, alike in every project",
+    "macro/": "python-run-process.py, the classic run",
+    "sample/": "a small pipeline that works",
+}
+_GROUPS = ("scripts/engine/", "scripts/processed/", "scripts/final/", "scripts/checks/", "scripts/", "data/", "db/", "macro/", "sample/")
+_NEEDED = {
+    "duckdb": ("duckdb",),
+    "sqlite": ("duckdb", "pyarrow", "adbc_driver_manager", "adbc_driver_sqlite"),
+    "commune": ("duckdb", "pyarrow", "adbc_driver_manager", "adbc_driver_sqlite", "adbc_driver_postgresql", "psycopg", "sqlalchemy"),
+}
+_WIDTH = 28
+
+
+def show_new_project(plan: Plan, *, dry_run: bool) -> None:
+    """Print what was made, or would be, and the next two commands to type."""
+    verb = "Would create" if dry_run else "Created"
+    typer.echo(f"{verb} {_from_here(plan.target)} ({plan.database}, {len(plan.files)} files)")
+    for name, files in _grouped(plan.files).items():
+        typer.echo(f"  {name:<{_WIDTH}}{_explanation(name, files)}".rstrip())
+    _show_tables(plan.tables)
+    if not dry_run:
+        first, second = _next_commands(plan)
+        typer.echo(f"\nNext:\n  {first}\n  {second}")
+
+
+def show_added_sources(plan: Plan, *, dry_run: bool) -> None:
+    """Print each file of the plan with what becomes of it."""
+    words = {"create": "would create" if dry_run else "created", "identical": "identical", "conflict": "conflict"}
+    for file in plan.files:
+        typer.echo(f"{words[file.action]:<12}  {file.path}")
+    _show_tables(plan.tables)
+
+
+def _show_tables(tables: tuple[PlannedTable, ...]) -> None:
+    for table in tables:
+        made = f", makes {', '.join(table.made)}" if table.made else ""
+        typer.echo(f"\n{table.name}: {table.rows:,} rows, {table.columns:,} columns from {table.label}{made}")
+        for note in table.notes:
+            typer.echo(f"  {note}")
+
+
+def _grouped(files: tuple[PlannedFile, ...]) -> dict[str, list[PlannedFile]]:
+    """Group the files under the folder that stands for them, files of the project's own folder first."""
+    groups: dict[str, list[PlannedFile]] = {}
+    for file in sorted(files, key=lambda file: ("/" in file.path, file.path)):
+        group = next((folder for folder in _GROUPS if file.path.startswith(folder)), file.path)
+        groups.setdefault(group, []).append(file)
+    return groups
+
+
+def _explanation(name: str, files: list[PlannedFile]) -> str:
+    """Say what a folder is for, or, when it came with files of the person's data, which."""
+    kept = [file.path.removeprefix(name) for file in files if not file.path.endswith(".gitkeep")]
+    if name == "data/" and kept:
+        return _some([path.removeprefix("source/") for path in kept])
+    if name in ("scripts/processed/", "scripts/final/", "scripts/checks/") and kept:
+        return _some(kept)
+    return _EXPLAINED.get(name, "")
+
+
+def _some(names: list[str], shown: int = 4) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return "  ".join(names[:shown]) + more
+
+
+def _next_commands(plan: Plan) -> tuple[str, str]:
+    """Return two commands that work from the working folder: the second one shows results, of the sample while there is no data."""
+    what = " --sample" if not plan.tables else ""
+    place = shlex.quote(_from_here(plan.target))
+    missing = [module for module in _NEEDED[plan.database] if importlib.util.find_spec(module) is None]
+    if missing:
+        requirements = shlex.quote(_from_here(plan.target / "requirements.txt"))
+        return f"{_python()} -m pip install -r {requirements}", f"pdbt run {place}{what}"
+    return f"cd {place}", f"pdbt run{what}"
+
+
+def _python() -> str:
+    """Return how this Python is called here."""
+    return "python3" if shutil.which("python3") == sys.executable else shlex.quote(sys.executable)
+
+
+def _from_here(path: Path) -> str:
+    """Return the path as short as it can be typed from the working folder."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.count("..") > 1 else relative
