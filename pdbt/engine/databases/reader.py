@@ -1,0 +1,42 @@
+"""DuckDB connections that read source files, and DuckDB's errors as sentences."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import duckdb
+
+_PLACE = re.compile(r"\n+LINE (\d+):.*", re.DOTALL)
+_KIND = re.compile(r"^(?:[A-Z][\w-]*(?: [A-Z]\w*)*) (?:Error|exception): ", re.IGNORECASE)
+
+
+def connect(temporary: Path) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB in memory that spills into the folder `temporary`.
+
+    It downloads nothing, never takes a Python variable for a table, and computes in UTC, so that a result does not depend on
+    the machine's time zone.
+    """
+    settings = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "python_enable_replacements": "false",
+        "temp_directory": str(temporary),
+    }
+    connection = duckdb.connect(":memory:", config=dict(settings))
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def sentence(error: duckdb.Error, lines_before: int = 0) -> str:
+    """Return what DuckDB's error says, with the line instead of a drawing of the place.
+
+    Args:
+        error: what DuckDB raised.
+        lines_before: how many lines stood before the person's own SQL.
+    """
+    said = str(error)
+    place = _PLACE.search(said)
+    reason = _KIND.sub("", said[: place.start()] if place else said).strip()
+    line = int(place[1]) - lines_before if place else 0
+    return f"{reason} (line {line})" if line > 0 else reason
