@@ -1,0 +1,1 @@
+"""How fast pdbt is beside what people would use instead: ``python benchmarks/run.py``."""
