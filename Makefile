@@ -45,7 +45,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy pdbt tests benchmarks docs
-	MYPYPATH=pdbt:templates/project/scripts $(BIN)/mypy templates sample
+	MYPYPATH=pdbt:templates/project/scripts $(BIN)/mypy templates
 	$(BIN)/lint-imports --no-cache
 
 test: check

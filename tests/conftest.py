@@ -14,6 +14,8 @@ from zipfile import ZipFile
 
 import pytest
 
+from pdbt.scaffold import NewProject, new_project
+
 ROOT = Path(__file__).resolve().parents[1]
 RUN_SCRIPT = "macro/python-run-process.py"
 RUN_SECONDS = 60.0
@@ -32,6 +34,7 @@ class Ended:
 StartProcess = Callable[..., "subprocess.Popen[str]"]
 RunProcess = Callable[..., Ended]
 RunProject = Callable[..., Ended]
+MakeProject = Callable[..., Path]
 
 
 def project_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -114,6 +117,22 @@ def run_project(run_process: RunProcess, tmp_path: Path) -> RunProject:
         return run_process([sys.executable, project / script, *arguments], cwd=tmp_path, env=env, timeout=timeout)
 
     return run
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> MakeProject:
+    """Make a project as `pdbt new` does, in a folder of the test's own; return its folder."""
+
+    def make(
+        name: str = "shop",
+        *,
+        database: str = "duckdb",
+        url: str | None = None,
+        data: Sequence[Path] = (),
+    ) -> Path:
+        return new_project(NewProject(str(tmp_path / name), database, url, data=tuple(data))).target
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from pdbt import cli
+from pdbt.cli.app import app
 from pdbt.engine import settings
-from pdbt.engine.reading import SUPPORTED
+from pdbt.engine.reading.formats import SUPPORTED
+from tests.conftest import MakeProject, RunProject
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -74,7 +75,7 @@ def commands(group: typer.core.TyperGroup, prefix: str = "pdbt") -> dict[str, ty
 
 
 def test_every_command_and_option_is_in_the_docs() -> None:
-    group = typer.main.get_command(cli.app)
+    group = typer.main.get_command(app)
     assert isinstance(group, typer.core.TyperGroup)
     missing = []
     for name, command in commands(group).items():
@@ -91,3 +92,10 @@ def test_every_command_and_option_is_in_the_docs() -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_option_of_a_projects_scripts_is_in_the_docs(make_project: MakeProject, run_project: RunProject) -> None:
+    described = section(DOCS / "commands.md", "The scripts of a project")
+    offered = set(re.findall(r"(?<=[ \[])--[a-z-]+", run_project(make_project(), "--help").stdout)) - GENERIC_OPTIONS
+    assert offered
+    assert {option for option in offered if f"`{option}" not in described} == set()
