@@ -24,9 +24,9 @@ help:
 	@sed -n '2,4s/^#  *//p' Makefile
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or later found. Name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3"; exit 2; }
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or later found. Name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 2; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-		echo "error: $(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 2; }
+		echo "error: $(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
 
 $(VENV)/.installed: pyproject.toml pdbt/__init__.py | $(BIN)/python
 	@echo "Installing pdbt into $(VENV) ..."
