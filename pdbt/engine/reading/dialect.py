@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import io
+import re
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
-from .encoding import decode, detect_encoding, read_head
+from ..errors import SourceError
+from .delimiter import SAMPLE_RECORDS, find_separation
+from .encoding import UTF_8, decode, detect_encoding, read_head
+from .header import Layout, find_layout
 from .model import ReadOptions
 from .separation import Separation
+from .tokens import cut_records
 
 SAMPLE_BYTES = 1 << 18
+LONGEST_SAMPLE = 1 << 24  # bytes read at most to see a few records of a very wide file
+ROWS_OFFERED = 1000
+_FEWEST_LINES = 8
+_LONGEST_DUCKDB_DELIMITER = 4  # bytes
 
 
 @dataclass(frozen=True)
@@ -18,7 +29,7 @@ class Dialect(Separation):
 
     Attributes:
         encoding: a name that `encoding.open_text` knows; ``utf-8`` with or without a mark.
-        newline: ``\n``, ``\r\n`` or ``\r``; empty when lines end differently, or there is one line only.
+        newline: ``\n``, ``\r\n`` or ``\r``; empty when lines end differently.
         skip_lines: physical lines before the first header row.
         header_rows: 0 to 3.
         body_line: physical lines before the first row of data (preamble, header, blank lines between).
@@ -27,7 +38,7 @@ class Dialect(Separation):
         notes: sentences for a person about what was found out; none for an ordinary file.
     """
 
-    encoding: str = "utf-8"
+    encoding: str = UTF_8
     newline: str = "\n"
     skip_lines: int = 0
     header_rows: int = 1
@@ -43,7 +54,7 @@ class Sniffed:
 
     Attributes:
         dialect: how the file is to be read.
-        rows: the first rows of data, as `records.read_records` would give their fields (ragged ones included).
+        rows: the first rows of data, as `records.read_records` gives their fields (ragged ones included).
         complete: `rows` are all the rows of the file.
     """
 
@@ -56,13 +67,78 @@ def sniff(path: Path, options: ReadOptions | None = None) -> Sniffed:
     """Find out how a text file is to be read, from its first bytes; what the options say is taken as said.
 
     Raises:
-        SourceError: the file cannot be read as text, or an option names what is not there.
+        SourceError: the file is not text, or not of the encoding that the options say.
         OSError: the file cannot be opened.
     """
     options = options or ReadOptions()
-    head = read_head(path, SAMPLE_BYTES)
-    encoding = options.encoding or detect_encoding(head)
-    lines = [line for line in decode(head, encoding).split("\n") if line]
-    delimiter = options.delimiter or ","
-    rows = [tuple(line.rstrip("\r").split(delimiter)) for line in lines]
-    return Sniffed(Dialect(delimiter=delimiter, encoding=encoding, names=rows[0], plain=True), rows[1:], len(head) < SAMPLE_BYTES)
+    lines, encoding, whole = _sample(path, options.encoding)
+    reading = find_separation(lines, whole=whole, delimiter=options.delimiter)
+    layout = find_layout(reading.records, reading.width, options.header)
+    dialect = Dialect(
+        **asdict(reading.separation),
+        encoding=encoding,
+        newline=_newline(lines),
+        skip_lines=layout.skip_lines,
+        header_rows=layout.header_rows,
+        body_line=layout.body_line,
+        names=layout.names,
+        notes=_notes(encoding, options, layout),
+    )
+    body = cut_records(lines[layout.body_line :], dialect, len(layout.names), whole=whole)
+    rows = [record.fields for record in islice(body, ROWS_OFFERED + 1)]
+    complete = whole and len(rows) <= ROWS_OFFERED
+    return Sniffed(replace(dialect, plain=_is_plain(dialect, lines)), rows[:ROWS_OFFERED], complete)
+
+
+def _sample(path: Path, said: str | None) -> tuple[list[str], str, bool]:
+    """Return the first physical lines of a file, its encoding, and whether they are all of it; a line that the sample cuts off is left out."""
+    size = SAMPLE_BYTES
+    while True:
+        head = read_head(path, size)
+        whole = len(head) < size
+        encoding = said or detect_encoding(head, complete=whole)
+        lines = _lines(path, head, encoding, whole=whole)
+        if whole or len(lines) >= _FEWEST_LINES or size >= LONGEST_SAMPLE:
+            return lines, encoding, whole
+        size *= 8
+
+
+def _lines(path: Path, head: bytes, encoding: str, *, whole: bool) -> list[str]:
+    try:
+        text = decode(head, encoding, complete=whole)
+    except LookupError:
+        raise SourceError(f"{path.name}: there is no encoding {encoding!r}.", "Set encoding to one such as utf-8 or windows-1252.", path=str(path)) from None
+    except UnicodeError:
+        raise SourceError(f"{path.name} is not {encoding}.", "Leave encoding out, or set another one.", path=str(path)) from None
+    lines = list(io.StringIO(text, newline=""))
+    if not whole and len(lines) > 1:
+        lines.pop()
+    return lines
+
+
+def _newline(lines: list[str]) -> str:
+    endings = {line[len(line.rstrip("\r\n")) :] for line in lines} - {""}
+    return endings.pop() if len(endings) == 1 else "" if endings else "\n"
+
+
+def _notes(encoding: str, options: ReadOptions, layout: Layout) -> tuple[str, ...]:
+    if encoding == UTF_8 or options.encoding:
+        return layout.notes
+    return (f"Read as {encoding}.", *layout.notes)
+
+
+def _is_plain(dialect: Dialect, lines: list[str]) -> bool:
+    """Say whether DuckDB reads the file alike, as tests/reading/test_records.py shows."""
+    ordinary = dialect.encoding == UTF_8 and dialect.newline and not dialect.spacing and not dialect.trim and dialect.escape == dialect.quote
+    if not ordinary or len(dialect.names) < 2 or len(dialect.delimiter.encode()) > _LONGEST_DUCKDB_DELIMITER:
+        return False
+    skipped = lines[: dialect.body_line]
+    return not any(dialect.quote in line for line in skipped) or _one_line_each(skipped, dialect)
+
+
+def _one_line_each(lines: list[str], dialect: Dialect) -> bool:
+    """Say whether every quote of the lines to skip is proper and closed on its line: DuckDB skips records, not lines."""
+    mark, quote = re.escape(dialect.delimiter), dialect.quote
+    field = rf"(?:{quote}(?:[^{quote}]|{quote}{quote})*{quote}|(?!{quote})(?:(?!{mark})[^{quote}\r\n])*)"
+    proper = re.compile(rf"{field}(?:{mark}{field})*[\r\n]*")
+    return all(quote not in line or proper.fullmatch(line) for line in lines)

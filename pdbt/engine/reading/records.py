@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 from .dialect import Dialect
 from .encoding import open_text
+from .tokens import Record, cut_records
 
-
-class Record(NamedTuple):
-    """One row of a text file.
-
-    Attributes:
-        line: the physical line on which it starts, from 1.
-        fields: its fields, unquoted and unescaped; as many as the row has, which may differ from the number of columns.
-        text: the row as written, without the end of its last line.
-    """
-
-    line: int
-    fields: tuple[str, ...]
-    text: str
+__all__ = ["Record", "read_records"]
 
 
 def read_records(path: Path, dialect: Dialect) -> Iterator[Record]:
@@ -29,9 +18,9 @@ def read_records(path: Path, dialect: Dialect) -> Iterator[Record]:
 
     Raises:
         UnicodeDecodeError: the file is not of the dialect's encoding; see `encoding.confirm_encoding`.
+        OSError, EOFError: the file cannot be opened or unpacked.
     """
     with open_text(path, dialect.encoding) as lines:
-        for number, line in enumerate(lines, start=1):
-            text = line.rstrip("\r\n")
-            if number > dialect.body_line and text:
-                yield Record(number, tuple(text.split(dialect.delimiter)), text)
+        for _ in islice(lines, dialect.body_line):
+            pass
+        yield from cut_records(lines, dialect, len(dialect.names), line=dialect.body_line)

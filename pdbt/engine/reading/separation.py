@@ -17,8 +17,8 @@ class Separation:
         quote: ``"`` or ``'``.
         escape: the quote itself (doubling), or a backslash.
         trim: spaces around every field are padding of the file, not part of the values.
-        spacing: None; or how a space-aligned file is cut: ``runs`` of white space, ``gaps`` of two or more, ``fixed`` at `cuts`.
-        cuts: the position at which each column starts, for ``fixed``.
+        spacing: None; or how a space-aligned file is cut: ``runs`` of white space, ``gaps`` of two or more, ``fixed`` at `gaps`.
+        gaps: the positions (start, end) of the spaces between columns, for ``fixed``.
     """
 
     delimiter: str = ","
@@ -26,4 +26,4 @@ class Separation:
     escape: str = '"'
     trim: bool = False
     spacing: str | None = None
-    cuts: tuple[int, ...] = ()
+    gaps: tuple[tuple[int, int], ...] = ()

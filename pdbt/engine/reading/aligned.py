@@ -1,0 +1,101 @@
+"""Files whose columns are set apart by spaces: cut at runs of white space, at gaps of two or more, or at fixed positions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from .separation import Separation
+
+_WORD = re.compile(r'"(?:[^"]|"")*"(?=\s|$)|\S+')
+_GAP = re.compile(r"[ \u00a0]{2,}|[ \u00a0]*\t\s*")
+_FEWEST_LINES = 3  # below, gaps that run down all lines are chance
+
+
+def cutter(separation: Separation, width: int = 0) -> Callable[[str], list[str]]:
+    """Return what cuts a line of a space-aligned file into its fields.
+
+    A line that the file's own way does not cut into `width` fields (when that is known) is cut in another way that does.
+    """
+    if separation.spacing == "runs":
+        return words
+    ways = [phrases, words] if separation.spacing == "gaps" else [lambda text: cells(text, separation.gaps), phrases, words]
+
+    def cut(text: str) -> list[str]:
+        first = ways[0](text)
+        if not width or len(first) == width:
+            return first
+        return next((fields for fields in (way(text) for way in ways[1:]) if len(fields) == width), first)
+
+    return cut
+
+
+def words(text: str) -> list[str]:
+    """Cut at runs of white space; a word in double quotes keeps its spaces."""
+    if '"' not in text:
+        return text.split()
+    return [_unquoted(word) for word in _WORD.findall(text)]
+
+
+def _unquoted(word: str) -> str:
+    return word[1:-1].replace('""', '"') if len(word) > 1 and word[0] == word[-1] == '"' else word
+
+
+def phrases(text: str) -> list[str]:
+    """Cut at two or more spaces, or a tab."""
+    return _GAP.split(text.strip())
+
+
+def cells(text: str, gaps: Sequence[tuple[int, int]]) -> list[str]:
+    """Cut at fixed gaps, empty cells kept; a value that crosses a gap gives the whole line as one field, which is no row of the table."""
+    fields = []
+    start = 0
+    for gap_start, gap_end in gaps:
+        place = _opening(text[gap_start:gap_end])
+        if place is None:
+            return [text]
+        fields.append(text[start : gap_start + place].strip())
+        start = gap_start + place
+    fields.append(text[start:].strip())
+    return fields
+
+
+def _opening(gap: str) -> int | None:
+    """Return where a gap's spaces start, seen from its own start; None when it is not one run of spaces with values at its edges."""
+    inside = gap.strip(" ")
+    if not inside:
+        return 0
+    left = len(gap) - len(gap.lstrip(" "))
+    right = len(gap) - len(gap.rstrip(" "))
+    if left and right:
+        return None  # a value of its own inside the gap: whose is it?
+    if left or right:
+        return 0 if left and " " not in inside else len(gap) - right if right and " " not in inside else None
+    return inside.index(" ") if len(inside.split()) == 2 else None
+
+
+def vertical_gaps(lines: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """Return the positions (start, end) that hold spaces in every line, except before the first value and after the last."""
+    longest = max(map(len, lines), default=0)
+    filled = bytearray(longest)
+    for line in lines:
+        for match in re.finditer(r"\S+", line):
+            filled[match.start() : match.end()] = b"\1" * (match.end() - match.start())
+    inner = bytes(filled).rstrip(b"\0")
+    offset = len(inner) - len(inner.lstrip(b"\0"))
+    return tuple((match.start(), match.end()) for match in re.finditer(rb"\0+", inner) if match.start() >= offset)
+
+
+def spacings(lines: Sequence[str]) -> list[Separation]:
+    """Return the ways in which lines may be space-aligned, the most exact first."""
+    full = [line.rstrip("\r\n") for line in lines if not line.isspace()]
+    found = []
+    if not any("\t" in line for line in full):
+        for start in (0, 1, 2, 3, 5, 8):
+            gaps = vertical_gaps(full[start:])
+            if gaps and len(full) - start >= _FEWEST_LINES:
+                found.append(Separation(delimiter=" ", spacing="fixed", gaps=gaps))
+                break
+    found.append(Separation(delimiter=" ", spacing="gaps"))
+    found.append(Separation(delimiter=" ", spacing="runs"))
+    return found

@@ -1,0 +1,327 @@
+"""Where the table starts in a file, which rows are its header, and what its columns are called.
+
+A header is told by types: its cells cannot be values of the typed columns below. Without typed columns a first row is a header unless its values
+come again below in the same column, or it has empty or repeated cells where the rows have none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .cells import Kind, kind
+from .names import column_names
+from .tokens import Record
+
+MOST_HEADER_ROWS = 3
+_MOST_LINES_BEFORE = 60  # records looked at for the start of the table
+_TYPED_SHARE = 0.8  # of a column's values, for the column to be typed
+_CELLS_PROFILED = 20_000
+_FIRST_YEAR, _LAST_YEAR = 1800, 2200
+
+_COMMENT = re.compile(r"\s*\"?(#|//|%|--)")
+_KEY = re.compile(r"\s*[^\W\d][\w /()-]{0,40}:(\s|$)")
+_RULER = re.compile(r"[\s\-=+|:*,;]*(--|==)[\s\-=+|:*,;]*")
+_UNIT = re.compile(r"\s*(\(.*\)|\[.*\]|%|[a-zA-Zµ°€$£]{1,3}(/[a-zA-Z]{1,3})?)\s*")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the parts of a file are.
+
+    Attributes:
+        skip_lines: physical lines before the first header row.
+        header_rows: 0 to 3.
+        body_line: physical lines before the first row of data.
+        names: the columns.
+        notes: sentences about what a person may want to know.
+    """
+
+    skip_lines: int
+    header_rows: int
+    body_line: int
+    names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class _Table:
+    """The records of a sample from the start of the table on, with what is known of them."""
+
+    records: list[Record]
+    width: int
+    before: list[Record] = field(default_factory=list)
+
+    def rows(self) -> list[tuple[str, ...]]:
+        return [record.fields for record in self.records]
+
+
+def find_layout(records: Sequence[Record], width: int, header: bool | int | None = None) -> Layout:
+    """Find the table, its header rows and its names.
+
+    Args:
+        records: the first records of the file.
+        width: the number of fields that most of them have.
+        header: whether there is a header, or how many rows it has, when a person has said it.
+    """
+    records = [record for index, record in enumerate(records) if index > _MOST_LINES_BEFORE or not _RULER.fullmatch(record.text)]
+    if not records:
+        return Layout(0, 0, 0, ("column_1",), ("The file is empty.",))
+    start = _table_start(records, width)
+    table = _Table(list(records[start:]), width, list(records[:start]))
+    if _ends_in_delimiter(table):
+        table.width -= 1
+    if header is None:
+        rows = _header_rows(table)
+        rows = _take_rows_above(table, rows)
+    elif header is True:
+        rows = max(1, _header_rows(table))
+    else:
+        rows = min(int(header), len(table.records))
+    return _layout(table, rows)
+
+
+def _layout(table: _Table, rows: int) -> Layout:
+    records = table.records
+    head = [list(record.fields) for record in records[:rows]]
+    if head and len(head[-1]) == table.width - 1 and rows == 1 and len(records) > 1:
+        head = [["", *head[0]]]  # R's write.table leaves the name of the row names out
+    elif head and len(head[-1]) > table.width and any(cell.strip() for cell in head[-1][table.width :]):
+        table.width = len(head[-1])
+    if head and _COMMENT.match(records[0].text) and (bare := head[0][0].lstrip("# ")):
+        head[0][0] = bare
+    names = column_names(head, table.width)
+    body_line = records[rows].line - 1 if rows < len(records) else _next_line(records[-1]) - 1
+    skip_lines = records[0].line - 1 if rows else body_line
+    return Layout(skip_lines, rows, body_line, names, _notes(table, rows, skip_lines, names))
+
+
+def _notes(table: _Table, rows: int, skip_lines: int, names: Sequence[str]) -> tuple[str, ...]:
+    notes = []
+    if table.before and skip_lines:
+        notes.append(f"{skip_lines} line{'s' * (skip_lines > 1)} before the table skipped.")
+    if rows == 0:
+        notes.append("No header: columns are named column_1" + (f" to column_{len(names)}." if len(names) > 1 else "."))
+    elif rows > 1:
+        notes.append(f"{rows} header rows joined.")
+    return tuple(notes)
+
+
+def _next_line(record: Record) -> int:
+    """Return the physical line after a record."""
+    return record.line + 1 + record.text.count("\n") + record.text.replace("\r\n", "").count("\r")
+
+
+def _adjacent(upper: Record, lower: Record) -> bool:
+    return _next_line(upper) == lower.line
+
+
+def _table_start(records: Sequence[Record], width: int) -> int:
+    """Return the index of the record where the table starts: as few as possible of its like before it, and of others after it.
+
+    Of equally good ones the first is taken, or, when what stands first is surely not of the table, the last.
+    """
+    outside = _outside(records, width)
+    best, fewest = 0, float("inf")
+    inside_before = 0
+    others_after = sum(outside)
+    for index, other in enumerate(outside):
+        if not other:
+            misplaced = inside_before + others_after
+            if misplaced < fewest or (misplaced == fewest and outside[0]):
+                best, fewest = index, misplaced
+            inside_before += 1
+        else:
+            others_after -= 1
+    return best
+
+
+def _outside(records: Sequence[Record], width: int) -> list[bool]:
+    """Say of each leading record whether it cannot be of the table: another width, a comment, a title, a key with its value."""
+    leading = records[:_MOST_LINES_BEFORE]
+    later = records[len(leading) // 2 :]
+    marks = []
+    for look in (_is_comment, _is_title, _is_key):
+        usual = sum(look(record, width) for record in later) > 0.1 * len(later)
+        marks.append((lambda record, width: False) if usual and len(records) > 1 else look)
+    return [len(record.fields) != width or any(look(record, width) for look in marks) for record in leading]
+
+
+def _is_comment(record: Record, width: int) -> bool:
+    return bool(_COMMENT.match(record.text))
+
+
+def _is_title(record: Record, width: int) -> bool:
+    return width > 1 and not any(cell.strip() for cell in record.fields[1:])
+
+
+def _is_key(record: Record, width: int) -> bool:
+    return width > 1 and bool(_KEY.match(record.fields[0])) and not any(_KEY.match(cell) for cell in record.fields[1:])
+
+
+def _ends_in_delimiter(table: _Table) -> bool:
+    """Say whether the last field is only what follows a delimiter at the end of each line."""
+    full = [record.fields for record in table.records if len(record.fields) == table.width]
+    return table.width > 1 and all(not fields[-1].strip() for fields in full)
+
+
+def _profile(rows: Sequence[Sequence[str]], width: int) -> list[Kind]:
+    """Return what most values of each column look like: TEXT unless nearly all agree, EMPTY when there are none."""
+    profile = []
+    rows = rows[: max(20, _CELLS_PROFILED // max(1, width))]
+    for column in range(width):
+        counts = Counter(kind(row[column]) for row in rows if column < len(row))
+        counts.pop(Kind.EMPTY, None)
+        usual, count = counts.most_common(1)[0] if counts else (Kind.EMPTY, 0)
+        profile.append(usual if not counts or count >= _TYPED_SHARE * counts.total() else Kind.TEXT)
+    return profile
+
+
+def _is_typed(look: Kind) -> bool:
+    return look not in (Kind.TEXT, Kind.EMPTY)
+
+
+def _evidence(row: Sequence[str], profile: Sequence[Kind]) -> tuple[int, int]:
+    """Return how many cells of a row cannot be values of their typed columns, and how many can."""
+    against = for_it = 0
+    for cell, usual in zip(row, profile, strict=False):
+        look = kind(cell)
+        if _is_typed(usual) and look is not Kind.EMPTY:
+            against += look is not usual
+            for_it += look is usual
+    return against, for_it
+
+
+def _header_rows(table: _Table) -> int:
+    """Return how many rows at the top of a table are its header, moving rows that are not even that to `table.before`."""
+    rows = table.rows()
+    if len(rows) == 1:
+        typed = [_is_typed(kind(cell)) for cell in rows[0] if cell.strip()]
+        return 0 if typed and all(typed) else 1
+    tail = rows[min(MOST_HEADER_ROWS, len(rows) - 1) :]
+    profile = _profile([row for row in tail if len(row) == table.width] or tail, table.width)
+    if not any(map(_is_typed, profile)):
+        return int(_is_text_header(rows, table.width))
+    leading = _leading_header_rows(rows, profile)
+    if leading == 0:
+        return int(_names_a_series(rows, profile))
+    above = _last_blank_line(table.records[:leading])
+    if above or leading > MOST_HEADER_ROWS:
+        above = max(above, leading - MOST_HEADER_ROWS)
+    above = max(above, _rows_of_preamble(rows[:leading], above))
+    table.before.extend(table.records[:above])
+    del table.records[:above]
+    return _joined_rows(rows[above:leading], profile)
+
+
+def _leading_header_rows(rows: Sequence[Sequence[str]], profile: Sequence[Kind]) -> int:
+    """Count the rows at the top with more cells that cannot be values than can; a row without evidence counts when one follows it."""
+    leading = 0
+    for index, row in enumerate(rows[: _MOST_LINES_BEFORE // 4]):
+        against, for_it = _evidence(row, profile)
+        if for_it >= against and (for_it or index > MOST_HEADER_ROWS):
+            break
+        if against > for_it:
+            leading = index + 1
+    return leading if leading < len(rows) else 1
+
+
+def _last_blank_line(records: Sequence[Record]) -> int:
+    """Return the index of the record after the last blank line between records; 0 when they follow each other."""
+    return max((index for index in range(1, len(records)) if not _adjacent(records[index - 1], records[index])), default=0)
+
+
+def _rows_of_preamble(rows: Sequence[Sequence[str]], above: int) -> int:
+    """Count the rows over the header that happen to have its width: those that hold values."""
+    while above < len(rows) - 1 and any(_is_typed(kind(cell)) and not _is_year(cell) for cell in rows[above]):
+        above += 1
+    return above
+
+
+def _joined_rows(rows: Sequence[Sequence[str]], profile: Sequence[Kind]) -> int:
+    """Return how many of the candidate rows make up the header; a row below the first must look like names or units all over."""
+    count = 1
+    grouped = _has_merged_cells(rows[0])
+    for row in rows[1:]:
+        against, for_it = _evidence(row, profile)
+        cells = [cell for cell in row if cell.strip()]
+        units = all(_UNIT.fullmatch(cell) for cell in cells)
+        if for_it or any(_is_typed(kind(cell)) and not _is_year(cell) for cell in cells):
+            break
+        if not (grouped or units or against > 1):
+            break
+        count += 1
+    return count
+
+
+def _has_merged_cells(row: Sequence[str]) -> bool:
+    """Say whether a row has empty or repeated cells, as a row of groups has."""
+    cells = [cell.strip() for cell in row]
+    return len(set(cells)) < len(cells) or "" in cells
+
+
+def _is_year(cell: str) -> bool:
+    text = cell.strip()
+    return text.isdecimal() and len(text) == 4 and _FIRST_YEAR <= int(text) <= _LAST_YEAR
+
+
+def _names_a_series(rows: Sequence[Sequence[str]], profile: Sequence[Kind]) -> bool:
+    """Say whether the first row's numbers are names: years, or 1, 2, 3 …, over values that are neither, beside cells that are text."""
+    columns = [column for column, usual in enumerate(profile) if column < len(rows[0]) and kind(rows[0][column]) is Kind.NUMBER]
+    if not columns or any(_is_typed(kind(cell)) for column, cell in enumerate(rows[0]) if column not in columns):
+        return False
+    names = [rows[0][column].strip() for column in columns]
+    if not all(name.isdecimal() for name in names):
+        return False
+    numbers = [int(name) for name in names]
+    below = [[row[column] for column in columns] for row in rows[1:] if len(row) == len(rows[0])]
+    if len(set(numbers)) < len(numbers) or not below:
+        return False
+    if all(map(_is_year, names)):
+        years = sum(_is_year(cell) for row in below for cell in row)
+        return years < 0.5 * len(below) * len(columns)
+    return len(numbers) > 2 and _steps_by_one(numbers) and not any(_counts_on(row) for row in below[:3])
+
+
+def _steps_by_one(numbers: Sequence[int]) -> bool:
+    return all(abs(right - left) == 1 for left, right in zip(numbers, numbers[1:], strict=False)) and numbers == sorted(numbers)
+
+
+def _counts_on(cells: Sequence[str]) -> bool:
+    return all(cell.strip().isdecimal() for cell in cells) and _steps_by_one([int(cell) for cell in cells])
+
+
+def _is_text_header(rows: Sequence[Sequence[str]], width: int) -> bool:
+    """Say whether the first row of a table of text is a header; it is, unless something speaks against it."""
+    first, body = [cell.strip() for cell in rows[0]], [row for row in rows[1:] if len(row) == width]
+    if not body:
+        return True
+    for column, name in enumerate(first[:width]):
+        values = [row[column].strip() for row in body]
+        if name == "" and all(values):
+            return False
+        if name in values and name != "" and not any([cell.strip() for cell in row] == first for row in body):
+            return False
+        if _is_typed(kind(name)) and not _names_a_series(rows, [Kind.TEXT] * width):
+            return False
+    repeated = len(set(first)) < len(first)
+    return not (repeated and sum(len(set(row)) < len(row) for row in body) < 0.1 * len(body))
+
+
+def _take_rows_above(table: _Table, rows: int) -> int:
+    """Add to the header a row directly above it that has another width or looks like a comment; return the number of header rows."""
+    if not table.before or not _adjacent(table.before[-1], table.records[0]):
+        return rows
+    above = table.before[-1]
+    cells = [cell.strip() for cell in above.fields]
+    full = len(cells) > 1 and all(cells) and len(set(cells)) == len(cells)
+    if rows == 0 and full and table.width - 1 <= len(cells) <= table.width + 2 and not any(_is_typed(kind(cell)) for cell in cells):
+        taken = True
+    else:
+        groups = 2 <= len(cells) < table.width and "" in cells and any(cells[1:])
+        taken = 0 < rows < MOST_HEADER_ROWS and groups and not any(_is_typed(kind(cell)) and not _is_year(cell) for cell in cells)
+    if taken:
+        table.records.insert(0, table.before.pop())
+    return rows + taken
