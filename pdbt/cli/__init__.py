@@ -57,4 +57,5 @@ def _tell(message: str, hint: str, exit_code: int) -> int:
 
 def _tell_unexpected(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     """Print what nobody foresaw as one sentence; Python then exits with 1."""
-    _tell(f"pdbt met something that it did not expect: {kind.__name__}: {error}", "Show where with --debug, and report it please.", 1)
+    what = " ".join(f"{kind.__name__}: {error}".split())
+    _tell(f"pdbt met something that it did not expect: {what}", "Show where with --debug, and report it please.", 1)

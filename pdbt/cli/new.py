@@ -9,8 +9,12 @@ import typer
 
 
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The project's name, or a path whose last part is the name.", show_default=False)],
-    more: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="More files and folders, after --data FILE.", show_default=False)] = None,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The project's name, or a path whose last part is the name.", show_default=False)
+    ],
+    more: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE", help="More files and folders, after --data FILE.", show_default=False)
+    ] = None,
     database: Annotated[str, typer.Option("--db", metavar="TYPE", help="duckdb, sqlite or commune (the shared database).")] = "duckdb",
     url: Annotated[str | None, typer.Option("--url", metavar="URL", help="Where a commune's PostgreSQL is.")] = None,
     data: Annotated[

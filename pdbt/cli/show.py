@@ -58,9 +58,11 @@ def show_added_sources(plan: Plan, *, dry_run: bool) -> None:
 
 
 def _show_tables(tables: tuple[PlannedTable, ...]) -> None:
+    if tables:
+        typer.echo()
     for table in tables:
         made = f", makes {', '.join(table.made)}" if table.made else ""
-        typer.echo(f"\n{table.name}: {table.rows:,} rows, {table.columns:,} columns from {table.label}{made}")
+        typer.echo(f"{table.name}: {table.rows:,} rows, {table.columns:,} columns from {table.label}{made}")
         for note in table.notes:
             typer.echo(f"  {note}")
 

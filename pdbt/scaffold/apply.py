@@ -56,7 +56,9 @@ def add_files(plan: Plan) -> None:
 def refuse_conflicts(conflicts: Iterable[PlannedFile]) -> PdbtError:
     """Return the error that names files which are there with other content."""
     names = ", ".join(file.path for file in conflicts)
-    return PdbtError(f"There with other content: {names}. Nothing was written.", "Rename or remove what is there, or rename the file to add.")
+    return PdbtError(
+        f"There with other content: {names}. Nothing was written.", "Rename or remove what is there, or rename the file to add."
+    )
 
 
 def _first_missing(target: Path) -> Path:
@@ -106,4 +108,6 @@ def _told(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         place = error.filename or target
-        raise PdbtError(f"{target} cannot be written: {error.strerror or error} ({place}). Nothing was left behind.", "Check the disk and the rights.") from error
+        raise PdbtError(
+            f"{target} cannot be written: {error.strerror or error} ({place}). Nothing was left behind.", "Check the disk and the rights."
+        ) from error

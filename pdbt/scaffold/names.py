@@ -15,7 +15,9 @@ MAX_NAME_CHARACTERS = 100  # leaves room below the 255 bytes of a file name for 
 MAX_PART_BYTES = 255
 
 # What a project or its tests import under this name; a folder of that name on Python's path would hide it.
-_IMPORTED = frozenset({"engine", "pdbt", "test", "tests", "duckdb", "dagster", "pandas", "pyarrow", "sqlalchemy", "source", "transforming", "results"})
+_IMPORTED = frozenset(
+    {"engine", "pdbt", "test", "tests", "duckdb", "dagster", "pandas", "pyarrow", "sqlalchemy", "source", "transforming", "results"}
+)
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])")
 _NOT_PORTABLE = frozenset('<>:"|?*\\/')
 _SHELL_MARKS = ("-", "~", ".")
@@ -106,8 +108,9 @@ def _check_part(part: str) -> None:
         raise NameRefused(part, f"holds {' '.join(found)}, which Windows refuses in a name.", "Use letters, digits, - and _.")
     if part != part.strip() or part.endswith("."):
         raise NameRefused(part, "begins or ends with a space, or ends with a dot, which some systems drop.", "Leave it out.")
-    if _DEVICES.fullmatch(part.split(".")[0].strip()):
-        raise NameRefused(part, "is the name of a device on Windows.", _longer(part.split(".")[0].strip()))
+    stem = part.partition(".")[0].strip()
+    if _DEVICES.fullmatch(stem):
+        raise NameRefused(part, "is the name of a device on Windows.", _longer(stem))
     if len(part.encode(errors="surrogateescape")) > MAX_PART_BYTES:
         raise NameRefused(part, f"is longer than {MAX_PART_BYTES} bytes.", f"Use at most {MAX_NAME_CHARACTERS} characters.")
 
@@ -118,7 +121,9 @@ def _check_inside(text: str, target: Path, working_folder: Path) -> None:
         return
     real = Path(os.path.realpath(target.parent)) / target.name
     if not real.is_relative_to(os.path.realpath(working_folder)):
-        raise NameRefused(text, f"leads out of {working_folder} by a symbolic link, to {real}.", f"If that is meant, say so: pdbt new {real}")
+        raise NameRefused(
+            text, f"leads out of {working_folder} by a symbolic link, to {real}.", f"If that is meant, say so: pdbt new {real}"
+        )
 
 
 def _check_free(text: str, target: Path) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from .. import __version__
 from ..engine.errors import SettingsError
+from ..engine.reading.model import ReadOptions
 from ..engine.settings import DATABASE_FILES
+from .add import plan_data
 from .apply import make_project
 from .names import find_target
 from .plan import Plan, PlannedFile
@@ -62,8 +64,9 @@ def plan_project(wanted: NewProject) -> Plan:
     """Decide every file of a new project; reads the data, writes nothing."""
     _check(wanted)
     target = find_target(wanted.name, Path.cwd())
-    files = [*_own_files(wanted, target.name), *_engine_files(), *_sample_files(wanted, target.name)]
-    return Plan(target, tuple(sorted(files, key=lambda file: file.path)), database=wanted.database)
+    data, tables = plan_data(wanted.data, None, lambda table: ReadOptions())
+    files = [*_own_files(wanted, target.name), *_engine_files(), *_sample_files(wanted, target.name), *data]
+    return Plan(target, tuple(sorted(files, key=lambda file: file.path)), tables, wanted.database)
 
 
 def _check(wanted: NewProject) -> None:
@@ -82,9 +85,7 @@ def _check(wanted: NewProject) -> None:
             f"A project of type {wanted.database} has no URL.", "The shared database has one: --db commune --url URL", key="database.url"
         )
     if not is_postgresql(wanted.url):
-        raise SettingsError(
-            "The URL is not one of PostgreSQL.", "It looks like postgresql://user@host:5432/name", key="database.url"
-        )
+        raise SettingsError("The URL is not one of PostgreSQL.", "It looks like postgresql://user@host:5432/name", key="database.url")
     if has_password(wanted.url) and has_variable(wanted.url):
         raise SettingsError(
             "The URL holds a password beside a ${NAME}.", "Put the password into a ${NAME} too, or the whole URL.", key="database.url"
