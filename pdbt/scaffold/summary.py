@@ -99,7 +99,7 @@ def _average(column: ColumnProfile, taken: set[str]) -> Measure:
 
 
 def _prefixed(prefix: str, name: str) -> str:
-    return name if name.split("_")[0] in _SAY_ALREADY[prefix] else f"{prefix}_{name}"
+    return name if name.split("_", maxsplit=1)[0] in _SAY_ALREADY[prefix] else f"{prefix}_{name}"
 
 
 def _rounded(expression: str, column: ColumnProfile) -> str:

@@ -12,7 +12,9 @@ _GROUP = frozenset(
     """.split()
 )
 _CALENDAR = frozenset("year month quarter week weekday day dayofweek hour minute second date time timestamp".split())
-_CODE = frozenset("zip postal postcode zipcode phone fax mobile tel telephone pin version row rank index position line sched tz timezone offset".split())
+_CODE = frozenset(
+    "zip postal postcode zipcode phone fax mobile tel telephone pin version row rank index position line sched tz timezone offset".split()
+)
 _ADDED = frozenset(
     """
     amount quantity qty total totals sum sales revenue turnover cost costs expense expenses fee tax units count counts population
