@@ -10,6 +10,10 @@ from .separation import Separation
 _WORD = re.compile(r'"(?:[^"]|"")*"(?=\s|$)|\S+')
 _GAP = re.compile(r"[ \u00a0]{2,}|[ \u00a0]*\t\s*")
 _FEWEST_LINES = 3  # below, gaps that run down all lines are chance
+_FEWEST_LINES_OF_NARROW_GAPS = 6  # the same for gaps of one space
+_LEAST_FILLED = 0.4  # of a column's cells
+_LEAST_IN_LINE = 0.8  # of a column's values that start, or end, at one place
+_STARTS_TRIED = (0, 1, 2, 3, 5, 8)  # lines before the table, which may cross its gaps
 
 
 def cutter(separation: Separation, width: int = 0) -> Callable[[str], list[str]]:
@@ -90,12 +94,30 @@ def spacings(lines: Sequence[str]) -> list[Separation]:
     """Return the ways in which lines may be space-aligned, the most exact first."""
     full = [line.rstrip("\r\n") for line in lines if not line.isspace()]
     found = []
-    if not any("\t" in line for line in full):
-        for start in (0, 1, 2, 3, 5, 8):
+    if not any("\t" in line or ' "' in line for line in full):
+        for start in _STARTS_TRIED:
             gaps = vertical_gaps(full[start:])
-            if gaps and len(full) - start >= _FEWEST_LINES:
-                found.append(Separation(delimiter=" ", spacing="fixed", gaps=gaps))
+            if gaps:
+                if _are_columns(full[start:], gaps):
+                    found.append(Separation(delimiter=" ", spacing="fixed", gaps=gaps))
                 break
     found.append(Separation(delimiter=" ", spacing="gaps"))
     found.append(Separation(delimiter=" ", spacing="runs"))
     return found
+
+
+def _are_columns(lines: Sequence[str], gaps: Sequence[tuple[int, int]]) -> bool:
+    """Say whether gaps part columns, and are not chance: enough lines or wide gaps, and values that stand in line at one side."""
+    narrow = any(end - start < 2 for start, end in gaps)
+    if len(lines) < (_FEWEST_LINES_OF_NARROW_GAPS if narrow else _FEWEST_LINES):
+        return False
+    starts = [0, *(end for _, end in gaps)]
+    ends = [*(start for start, _ in gaps), max(map(len, lines))]
+    return all(_is_column([line[start:end] for line in lines], end - start) for start, end in zip(starts, ends, strict=True))
+
+
+def _is_column(column: Sequence[str], width: int) -> bool:
+    values = [cell for cell in column if cell.strip()]
+    left = sum(not cell.startswith(" ") for cell in values)
+    right = sum(len(cell) == width and not cell.endswith(" ") for cell in values)
+    return len(values) >= _LEAST_FILLED * len(column) and max(left, right) >= _LEAST_IN_LINE * len(values)

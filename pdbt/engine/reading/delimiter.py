@@ -23,6 +23,7 @@ SAMPLE_RECORDS = 150
 _CELLS_JUDGED = 3000
 _LINES_PROBED = 80
 _LONGEST_DELIMITER = 5
+_PADDED_SHARE = 0.9  # of the fields after the first, for spaces around them to be padding
 
 _COMMON = ",;\t|"
 _CONTROL = "\x01\x02\x1c\x1d\x1e\x1f"
@@ -147,9 +148,12 @@ def _judge(lines: Sequence[str], separation: Separation, *, whole: bool, asked: 
         if _regularity(other)[1] > _regularity(records)[1]:
             separation, records = escaped, other
     width, share = _regularity(records)
+    if share < 1.0 and width > 1 and not separation.spacing and any(separation.quote in record.text for record in records):
+        records = list(islice(cut_records(lines, separation, width, whole=whole), SAMPLE_RECORDS))
+        width, share = _regularity(records)
     if width < 2:
         return Reading(separation, records, max(width, 1), 1.0 if asked else 0.0)
-    padded = not separation.spacing and _is_padded(records, width)
+    padded = not separation.spacing and _is_padded(records, separation, width)
     if padded:
         separation = replace(separation, trim=True)
         records = list(islice(cut_records(lines, separation, whole=whole), SAMPLE_RECORDS))
@@ -219,8 +223,12 @@ def _first_row_differs(table: Sequence[tuple[str, ...]]) -> bool:
     return any(kind(name) is Kind.TEXT and kind(below) in (Kind.NUMBER, Kind.DATE) for name, below in zip(table[0], table[1], strict=True))
 
 
-def _is_padded(records: Sequence[Record], width: int) -> bool:
+def _is_padded(records: Sequence[Record], separation: Separation, width: int) -> bool:
     """Say whether spaces stand around nearly every field, which makes them padding."""
-    fields = [field for record in records if len(record.fields) == width for field in record.fields[1:] if field]
+    table = [record for record in records if len(record.fields) == width]
+    fields = [field for record in table for field in record.fields[1:] if field]
     spaced = sum(field[0] == " " or field[-1] == " " for field in fields)
-    return bool(fields) and spaced >= 0.9 * len(fields)
+    if not spaced:
+        return False
+    spaced += sum(record.text.count(f"{separation.delimiter} {separation.quote}") for record in table)
+    return spaced >= _PADDED_SHARE * len(fields)

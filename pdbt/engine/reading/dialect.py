@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import SourceError
 from .delimiter import SAMPLE_RECORDS, find_separation
-from .encoding import UTF_8, decode, detect_encoding, read_head
+from .encoding import UTF_8, decode, detect_encoding, is_binary, read_head
 from .header import Layout, find_layout
 from .model import ReadOptions
 from .separation import Separation
@@ -96,6 +96,8 @@ def _sample(path: Path, said: str | None) -> tuple[list[str], str, bool]:
     while True:
         head = read_head(path, size)
         whole = len(head) < size
+        if not said and is_binary(head):
+            raise SourceError(f"{path.name} is not a text file.", "Give it the ending of its kind, or leave it out of the source folder.", path=str(path))
         encoding = said or detect_encoding(head, complete=whole)
         lines = _lines(path, head, encoding, whole=whole)
         if whole or len(lines) >= _FEWEST_LINES or size >= LONGEST_SAMPLE:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -12,7 +14,6 @@ from ..errors import MissingLibrary, SourceError
 
 UTF_8 = "utf-8"
 WINDOWS_1252 = "windows-1252"
-LATIN_1 = "latin-1"
 MIXED = "utf-8 and windows-1252"
 """UTF-8 in which some bytes are not: those alone are read as Windows-1252."""
 
@@ -26,6 +27,13 @@ _MARKS = (
 _CHUNK = 1 << 20  # bytes read at once when a whole file is checked
 _UNDEFINED_IN_WINDOWS_1252 = b"\x81\x8d\x8f\x90\x9d"
 _BYTE_FALLBACK = "pdbt-windows-1252"
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_FAULT = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of a byte that is not UTF-8
+_WIDE = frozenset({"utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"})
+_LEAST_ZEROS = 0.01  # of the bytes of a text in UTF-16
+_CONTROLS = bytes([0, *range(3, 9), *range(14, 26), 127])  # what text does not hold; \x01, \x02 and \x1b to \x1f part fields in some files
+_MOST_CONTROLS = 0.02  # of the bytes of a text
+_PACKED = (b"PK\x03\x04", b"\x89PNG", b"%PDF-", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1", b"\xd0\xcf\x11\xe0", b"SQLite format 3\0", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf")
 
 
 def _decode_byte_as_windows_1252(error: UnicodeError) -> tuple[str, int]:
@@ -94,33 +102,54 @@ def detect_encoding(head: bytes, *, complete: bool = False) -> str:
     marked = byte_order_mark(head)
     if marked:
         return marked[1]
-    wide = _wide_without_mark(head)
-    if wide:
-        return wide
-    return _eight_bit(head, complete=complete)
+    return _wide_without_mark(head) or _eight_bit([head], complete=complete)
+
+
+def is_binary(head: bytes) -> bool:
+    """Say whether a file's first bytes are no text in any encoding."""
+    if head.startswith(_PACKED):
+        return True
+    if byte_order_mark(head) or _wide_without_mark(head):
+        return False
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    return controls > _MOST_CONTROLS * len(head)
 
 
 def _wide_without_mark(head: bytes) -> str | None:
-    """Tell UTF-16 or UTF-32 without a mark by where its zero bytes fall; None when it is neither."""
-    sample = head[: len(head) // 4 * 4]
-    if len(head) < 4 or b"\0" not in head:
+    """Tell UTF-16 or UTF-32 without a mark by where zero bytes fall: spaces, digits and ends of lines have them on one side in any script."""
+    sample = head[: len(head) // 4 * 4] or head
+    if b"\0" not in sample:
         return None
-    zeros = [sample[place::4].count(0) / max(1, len(sample) // 4) for place in range(4)]
-    high, low = 0.7, 0.1
-    if min(zeros[1:]) > high and zeros[0] < low:
+    zeros = [sample[place::4].count(0) for place in range(4)]
+    quarter = len(sample) / 4
+    if zeros[0] < quarter / 10 and min(zeros[2:]) > quarter * 0.9:
         return "utf-32-le"
-    if min(zeros[:3]) > high and zeros[3] < low:
+    if zeros[3] < quarter / 10 and min(zeros[:2]) > quarter * 0.9:
         return "utf-32-be"
-    return None
+    even, odd = zeros[0] + zeros[2], zeros[1] + zeros[3]
+    if max(even, odd) < len(sample) * _LEAST_ZEROS or min(even, odd) * 5 > max(even, odd):
+        return None
+    return "utf-16-le" if odd > even else "utf-16-be"
 
 
-def _eight_bit(head: bytes, *, complete: bool) -> str:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        decoder.decode(head, final=complete)
-    except UnicodeDecodeError:
-        return WINDOWS_1252
-    return UTF_8
+def _eight_bit(chunks: Iterable[bytes], *, complete: bool) -> str:
+    """Return UTF-8, or, when some bytes are not, Windows-1252, or both when more characters are UTF-8 than bytes are not."""
+    decoder = codecs.getincrementaldecoder(UTF_8)("surrogateescape")
+    right = wrong = 0
+    for chunk in chunks:
+        if not chunk.isascii():
+            text = decoder.decode(chunk)
+            faults = len(_FAULT.findall(text))
+            wrong += faults
+            right += len(_NOT_ASCII.findall(text)) - faults
+        else:
+            wrong += len(decoder.getstate()[0])
+            decoder.reset()
+    if complete:
+        wrong += len(decoder.getstate()[0])
+    if not wrong:
+        return UTF_8
+    return MIXED if right > wrong else WINDOWS_1252
 
 
 def open_text(path: Path, encoding: str) -> io.TextIOWrapper:
@@ -138,14 +167,21 @@ def open_text(path: Path, encoding: str) -> io.TextIOWrapper:
     """
     codec, errors = _codec(encoding)
     stream = open_bytes(path)
-    text = io.TextIOWrapper(stream, encoding=codec, errors=errors, newline="")
-    return text
+    if codec in _WIDE:
+        marked = byte_order_mark(_read_fully(stream, 4))
+        stream.close()
+        stream = open_bytes(path)
+        stream.read(len(marked[0]) if marked else 0)
+    return io.TextIOWrapper(stream, encoding=codec, errors=errors, newline="")
 
 
 def _codec(encoding: str) -> tuple[str, str]:
+    """Return the codec and the treatment of faults for an encoding."""
     if encoding == MIXED:
-        return UTF_8, _BYTE_FALLBACK
+        return "utf-8-sig", _BYTE_FALLBACK
     name = codecs.lookup(encoding).name
+    if name == UTF_8:
+        return "utf-8-sig", "strict"
     return name, _BYTE_FALLBACK if name == "cp1252" else "strict"
 
 
@@ -156,9 +192,22 @@ def decode(data: bytes, encoding: str, *, complete: bool = True) -> str:
 
 
 def confirm_encoding(path: Path, encoding: str) -> str:
-    """Read a whole file and return the encoding that all of it is in: the given one where possible.
+    """Read a whole file and return the encoding that all of it can be read in: the given one unless that is UTF-8 and bytes of it are not.
 
     Raises:
-        SourceError: the file is not text of that encoding, and it is not one that could be mistaken for UTF-8.
+        SourceError: the file is not text of that encoding, nor of one that its first bytes could be mistaken for.
     """
-    raise SourceError(f"{path.name} is not {encoding}.", path=str(path))
+    with open_bytes(path) as stream:
+        chunks = iter(lambda: stream.read(_CHUNK), b"")
+        if _codec(encoding)[0] == "utf-8-sig":
+            return _eight_bit(chunks, complete=True)
+        codec, errors = _codec(encoding)
+        decoder = codecs.getincrementaldecoder(codec)(errors)
+        try:
+            for chunk in chunks:
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+        except UnicodeError:
+            hint = "Leave encoding out, or set the one it is written in."
+            raise SourceError(f"{path.name} is not {encoding} all through.", hint, path=str(path)) from None
+    return encoding

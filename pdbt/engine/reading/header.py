@@ -169,7 +169,7 @@ def _ends_in_delimiter(table: _Table) -> bool:
 
 def _profile(rows: Sequence[Sequence[str]], width: int) -> list[Kind]:
     """Return what most values of each column look like: TEXT unless nearly all agree, EMPTY when there are none."""
-    profile = []
+    profile: list[Kind] = []
     rows = rows[: max(20, _CELLS_PROFILED // max(1, width))]
     for column in range(width):
         counts = Counter(kind(row[column]) for row in rows if column < len(row))
@@ -184,11 +184,11 @@ def _is_typed(look: Kind) -> bool:
 
 
 def _evidence(row: Sequence[str], profile: Sequence[Kind]) -> tuple[int, int]:
-    """Return how many cells of a row cannot be values of their typed columns, and how many can."""
+    """Return how many cells of a row cannot be values of their typed columns, and how many can; a year may be a name or a value."""
     against = for_it = 0
     for cell, usual in zip(row, profile, strict=False):
         look = kind(cell)
-        if _is_typed(usual) and look is not Kind.EMPTY:
+        if _is_typed(usual) and look is not Kind.EMPTY and not _is_year(cell):
             against += look is not usual
             for_it += look is usual
     return against, for_it
@@ -316,8 +316,9 @@ def _take_rows_above(table: _Table, rows: int) -> int:
         return rows
     above = table.before[-1]
     cells = [cell.strip() for cell in above.fields]
-    full = len(cells) > 1 and all(cells) and len(set(cells)) == len(cells)
-    if rows == 0 and full and table.width - 1 <= len(cells) <= table.width + 2 and not any(_is_typed(kind(cell)) for cell in cells):
+    named = cells[: max((index for index, cell in enumerate(cells, start=1) if cell), default=0)]
+    full = len(named) > 1 and all(named) and len(set(named)) == len(named)
+    if rows == 0 and full and table.width - 1 <= len(named) <= table.width + 2 and not any(_is_typed(kind(cell)) for cell in named):
         taken = True
     else:
         groups = 2 <= len(cells) < table.width and "" in cells and any(cells[1:])
