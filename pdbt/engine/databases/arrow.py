@@ -1,13 +1,63 @@
-"""Arrow tables as the databases take them."""
+"""Arrow tables and streams as the databases take them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from ..errors import BuildError, MissingLibrary
+from .reader import finish
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+BATCH_CELLS = 500_000  # of a stream; some tens of megabytes at most
+BATCH_ROWS = 50_000
+_ERRORS = {
+    "Conversion Error": duckdb.ConversionException,
+    "Constraint Error": duckdb.ConstraintException,
+    "IO Error": duckdb.IOException,
+    "INTERRUPT Error": duckdb.InterruptException,
+    "Invalid Input Error": duckdb.InvalidInputException,
+    "Out of Memory Error": duckdb.OutOfMemoryException,
+    "Out of Range Error": duckdb.OutOfRangeException,
+}
+
+
+class Rows:
+    """The rows of a DuckDB SELECT as a stream of Arrow batches, in bounded memory.
+
+    Attributes:
+        batches: a pyarrow.RecordBatchReader, to be read once.
+        error: what DuckDB raised while the batches were read, as the exception that it would have been without Arrow.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, select: str) -> None:
+        """Start the query. Raises DuckDB's own error when it cannot even begin."""
+        try:
+            import pyarrow as pa
+        except ImportError as error:
+            raise MissingLibrary("pyarrow", "This type of database") from error
+        relation = finish(connection).sql(select)
+        source = relation.to_arrow_reader(batch_rows(len(relation.columns)))
+        self.error: duckdb.Error | None = None
+        self._failures = (OSError, pa.ArrowException)
+        self.batches: pa.RecordBatchReader = pa.RecordBatchReader.from_batches(source.schema, self._read(source))
+
+    def _read(self, source: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from source
+        except self._failures as error:
+            said = str(error)
+            self.error = _ERRORS.get(said.partition(": ")[0], duckdb.Error)(said)
+            raise
+
+
+def batch_rows(columns: int) -> int:
+    """Return how many rows a batch of so many columns holds."""
+    return max(1, min(BATCH_ROWS, BATCH_CELLS // max(1, columns)))
 
 
 def plain_table(table: str, rows: pa.Table) -> pa.Table:

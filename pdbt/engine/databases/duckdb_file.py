@@ -18,7 +18,7 @@ from . import exports
 from .arrow import plain_table
 from .files import SMALL_FILE_BYTES, DatabaseFiles, UnusableFile, patiently, worth_rewriting
 from .names import quoted, text
-from .reader import connect, sentence
+from .reader import connect, count, finish, sentence
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -88,7 +88,7 @@ class DuckDBFile:
 
     def write(self, table: str, rows: pa.Table) -> int:
         """Replace the table by an Arrow table; returns rows."""
-        self.reader.register(ROWS_OF_PYTHON, plain_table(table, rows))
+        finish(self.reader).register(ROWS_OF_PYTHON, plain_table(table, rows))
         try:
             with _told(table):
                 return self._create(table, f"FROM {quoted(ROWS_OF_PYTHON)}")
@@ -98,7 +98,7 @@ class DuckDBFile:
     def read(self, table: str) -> pa.Table:
         """Return the whole table."""
         with _told(table):
-            return self.reader.sql(f"FROM {quoted(table)}").to_arrow_table()
+            return finish(self.reader).sql(f"FROM {quoted(table)}").to_arrow_table()
 
     def drop(self, table: str) -> None:
         """Remove the table if it is there."""
@@ -218,17 +218,16 @@ class DuckDBFile:
     def _free_share(self) -> float:
         """Return the part of the published file that holds nothing."""
         measured = "SELECT free_blocks, total_blocks FROM pragma_database_size() WHERE database_name = ?"
-        sizes = self.reader.execute(measured, [KEPT]).fetchone()
-        return sizes[0] / sizes[1] if sizes and sizes[1] else 0.0
+        ((free, total),) = self.reader.execute(measured, [KEPT]).fetchall()
+        return free / total if total else 0.0
 
     def _create(self, table: str, select: str) -> int:
         """Create or replace a table; the number of rows comes with it, without another look at the data."""
-        counted = self.reader.execute(f"CREATE OR REPLACE TABLE {quoted(table)} AS\n{select}\n").fetchone()
-        return int(counted[0]) if counted else self._count(table)  # PIVOT answers nothing
+        rows = count(self.reader, f"CREATE OR REPLACE TABLE {quoted(table)} AS\n{select}\n")
+        return self._count(table) if rows is None else rows  # a PIVOT answers nothing
 
     def _count(self, table: str) -> int:
-        counted = self.reader.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()
-        return int(counted[0]) if counted else 0
+        return count(self.reader, f"SELECT count(*) FROM {quoted(table)}") or 0
 
     def _require_one_select(self, select: str) -> None:
         """Refuse what a table cannot be made of, before any of it is executed."""

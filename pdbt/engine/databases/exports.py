@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .names import text
+from .reader import count
 from .sheets import write_sheet
 
 if TYPE_CHECKING:
@@ -34,5 +35,4 @@ def export(connection: duckdb.DuckDBPyConnection, table: str, relation: str, pat
     """
     if file_format == "xlsx":
         return write_sheet(connection, table, relation, path)
-    counted = connection.execute(f"COPY (FROM {relation}) TO {text(path)} ({OPTIONS[file_format]}, USE_TMP_FILE false)").fetchone()
-    return int(counted[0]) if counted else 0
+    return count(connection, f"COPY (FROM {relation}) TO {text(path)} ({OPTIONS[file_format]}, USE_TMP_FILE false)") or 0

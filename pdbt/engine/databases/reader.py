@@ -28,6 +28,18 @@ def connect(temporary: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def finish(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Return the connection, free of a result not fetched to its end: DuckDB 2.0 refuses `sql` and `register` until then."""
+    connection.execute("SELECT NULL").fetchall()
+    return connection
+
+
+def count(connection: duckdb.DuckDBPyConnection, statement: str) -> int | None:
+    """Run a statement whose one answer is a number of rows; None when it answers nothing."""
+    answer = connection.execute(statement).fetchall()
+    return int(answer[0][0]) if answer else None
+
+
 def sentence(error: duckdb.Error, lines_before: int = 0) -> str:
     """Return what DuckDB's error says, with the line instead of a drawing of the place.
 
