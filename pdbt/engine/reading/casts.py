@@ -1,0 +1,185 @@
+"""Readings as SQL: text to values, checked on every row.
+
+Each column's expression is a CASE whose first branch is the cheapest test that proves an ordinary value right; the patterns
+of the reading decide the rest. What follows was measured on 2 million rows, in ns a value, over the bare cast: the integer's
+round trip 20, the DOUBLE's comparisons 15, a pattern 60, trimming 500.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from . import dates
+from .dates import YEAR_FIRST
+from .numbers import DOUBLE_DIGITS, DOUBLE_INTEGER_DIGITS, PLAIN
+from .types import NULL_WORDS, WHITE_SPACE, Reading
+
+MISFIT = "pdbt: a value does not fit"
+"""The text of the error that a load ends with when a value is a misfit."""
+
+_FIRST_PRINTED = "!"  # no white space is above it, and nothing that is printed below
+_FIRST_BEYOND_ASCII = "\u0080"
+_LIKELY_YEARS = "'1000-01-01' AND '9999-12-31'"
+
+
+def literal(text: str) -> str:
+    """Quote a text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """Quote a name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+_WHITE_SPACE = literal(WHITE_SPACE)
+_WORDS = ", ".join(literal(word) for word in NULL_WORDS)
+
+
+class Cast(NamedTuple):
+    """One column's reading as SQL.
+
+    Attributes:
+        value: an expression that the inner SELECT computes once under the name of `casts.value_name`; empty when there is none.
+        checked: the column's value; raises MISFIT.
+        misfit: whether the value is a misfit; never NULL.
+    """
+
+    value: str
+    checked: str
+    misfit: str
+
+
+def text_name(place: int) -> str:
+    """Name the column at a place as it is read: text."""
+    return f"c{place}"
+
+
+def value_name(place: int) -> str:
+    """Name what the inner SELECT computed for the column at a place."""
+    return f"v{place}"
+
+
+def cast(reading: Reading, place: int) -> Cast:
+    """Return a column's reading as SQL over the names of its place."""
+    text = text_name(place)
+    if reading.kind == "text" and not reading.pattern:
+        blank = f"WHEN {text} IS NULL THEN NULL WHEN trim({text}, {_WHITE_SPACE}) = '' THEN NULL ELSE {text} END"
+        return Cast("", f"CASE WHEN {text} >= '{_FIRST_PRINTED}' AND {text} < '{_FIRST_BEYOND_ASCII}' THEN {text} {blank}", "false")
+    value, certain = _shortcut(reading, text, value_name(place))
+    trimmed = f"trim({text}, {_WHITE_SPACE})"
+    branches = [
+        *certain,
+        (f"{text} IS NULL", "NULL"),
+        *([(_accepts(reading, text), _convert(reading, text))] if reading.kind != "empty" else []),
+        (f"{trimmed} = ''", "NULL"),
+        (f"{trimmed} IN ({_WORDS})", text if reading.kind in ("empty", "text") else "NULL"),
+        *([(_accepts(reading, trimmed), _convert(reading, trimmed))] if reading.kind not in ("empty", "text") else []),
+        *([(_accepts(reading, trimmed), text)] if reading.kind == "text" else []),
+    ]
+    checked = " ".join(f"WHEN {condition} THEN {result}" for condition, result in branches)
+    misfit = " ".join(f"WHEN {condition} THEN false" for condition, _ in branches)
+    return Cast(value, f"CASE {checked} ELSE error({literal(MISFIT)}) END", f"CASE {misfit} ELSE true END")
+
+
+def _shortcut(reading: Reading, text: str, value: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return the inner expression of a reading and the branches that it settles without a pattern."""
+    if reading.forced:
+        return "", []
+    if reading.type == "BIGINT" and reading.form == PLAIN:
+        return f"TRY_CAST({text} AS BIGINT)", [(f"CAST({value} AS VARCHAR) = {text}", value)]
+    if reading.type == "DOUBLE" and reading.form == PLAIN:
+        return f"TRY_CAST({text} AS DOUBLE)", _certain_doubles(text, value)
+    if reading.kind == "boolean":
+        return "", [(f"{text} IN ('true', 'TRUE', 'True')", "true"), (f"{text} IN ('false', 'FALSE', 'False')", "false")]
+    if reading.kind == "date":
+        return _certain_dates(reading, text, value)
+    return "", []
+
+
+def _certain_doubles(text: str, value: str) -> list[tuple[str, str]]:
+    """Numbers that start with 1 to 9, 0. or -1 to -9 and are too short to lose a digit; zeros and long ones are left to the pattern."""
+    size = f"strlen({text})"
+    short = f"({size} <= {DOUBLE_INTEGER_DIGITS} OR {size} <= {DOUBLE_DIGITS + 1} AND contains({text}, '.'))"
+    return [
+        (f"{text} >= '1' AND {text} < ':' AND {short} AND {value} BETWEEN 1e-290 AND 1e290", value),
+        (f"{text} >= '-1' AND {text} < '-:' AND {short} AND {value} BETWEEN -1e290 AND -1e-290", value),
+        (f"{text} >= '0.' AND {text} < '0/' AND {size} <= {DOUBLE_DIGITS + 1} AND {value} >= 1e-290", value),
+        (f"{text} IN ('0', '0.0', '0.00')", "0.0::DOUBLE"),
+    ]
+
+
+def _certain_dates(reading: Reading, text: str, value: str) -> tuple[str, list[tuple[str, str]]]:
+    """Dates between the years 1000 and 9999: whatever DuckDB takes for one is written in the reading's order."""
+    if reading.order is None:
+        return "", []
+    in_years = f"{value} BETWEEN {_LIKELY_YEARS}"
+    if reading.order.name == YEAR_FIRST:
+        if reading.type == "DATE":
+            return f"TRY_CAST({text} AS DATE)", [(f"strlen({text}) = 10 AND {in_years}", value)]
+        if reading.common and reading.type == "TIMESTAMP":
+            return _strptime(text, reading.common), [(in_years, value)]
+        if reading.common:
+            return _strptime(text, reading.common), [(in_years, f"{value} AT TIME ZONE 'UTC'")]
+        return "", []
+    result = f"CAST({value} AS DATE)" if reading.type == "DATE" else value
+    return _strptime(text, reading.common or dates.strptime_formats(reading.order, reading.type)), [(in_years, result)]
+
+
+def _strptime(text: str, formats: tuple[str, ...]) -> str:
+    return f"try_strptime({text}, [{', '.join(literal(form) for form in formats)}])"
+
+
+def _accepts(reading: Reading, text: str) -> str:
+    """Whether the reading accepts a text: its pattern, and what no pattern can say."""
+    flags = ", 'i'" if reading.kind in ("date", "boolean") else ""
+    matches = f"regexp_full_match({text}, {literal(reading.pattern)}{flags})"
+    if reading.kind in ("text", "boolean"):
+        return matches
+    converted = _convert(reading, text)
+    if reading.kind == "other":
+        return f"{converted} IS NOT NULL"
+    if reading.kind == "date" and reading.order is not None:
+        return f"{matches} AND {converted} >= '0001-01-01'"
+    if reading.type == "DOUBLE" and not reading.forced:
+        return f"{matches} AND {_double_keeps(_normal(reading, text))}"
+    return f"{matches} AND {converted} IS NOT NULL"
+
+
+def _double_keeps(number: str) -> str:
+    """Whether a DOUBLE is the same number as a text (`numbers.fits_double`)."""
+    value = f"TRY_CAST({number} AS DOUBLE)"
+    digits = f"trim(regexp_replace(regexp_replace({number}, '[eE].*', ''), '[^0-9]', '', 'g'), '0')"
+    allowed = f"CASE WHEN regexp_full_match({number}, '[+-]?[0-9]+') THEN {DOUBLE_INTEGER_DIGITS} ELSE {DOUBLE_DIGITS} END"
+    return f"isfinite({value}) AND strlen({digits}) <= {allowed} AND ({value} <> 0 OR {digits} = '')"
+
+
+def _convert(reading: Reading, text: str) -> str:
+    """Turn a text that the reading accepts into its value."""
+    if reading.kind in ("text", "empty"):
+        return text
+    if reading.kind == "boolean":
+        return f"lower({text}) = 'true'"
+    if reading.kind == "number":
+        return f"TRY_CAST({_normal(reading, text)} AS {reading.type})"
+    if reading.kind == "date" and reading.order is not None and reading.order.name != YEAR_FIRST:
+        return f"CAST({_strptime(text, dates.strptime_formats(reading.order, reading.type))} AS {reading.type})"
+    if reading.type == "TIMESTAMP WITH TIME ZONE":
+        return f"TRY_CAST(regexp_replace({text}, ' ?(Z|[+-][0-9:]+)$', '\\1') AS {reading.type})"
+    return f"TRY_CAST({text} AS {reading.type})"
+
+
+def _normal(reading: Reading, text: str) -> str:
+    """Write a number with a point and without groups (`NumberFormat.normal`)."""
+    for mark in reading.form.group:
+        text = f"replace({text}, {literal(mark)}, '')"
+    return text if reading.form.decimal == "." else f"replace({text}, '{reading.form.decimal}', '.')"
+
+
+_WHAT = {"BIGINT": "an integer", "TIME": "a time", "BOOLEAN": "true or false"}
+
+
+def reason(reading: Reading, text: str) -> str:
+    """Say in words why a reading does not accept a text."""
+    what = _WHAT.get(reading.type) or {"number": "a number", "date": "a date"}.get(reading.kind, "of that type")
+    return f'"{text}" is not {what} ({reading.type})'
