@@ -22,7 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = _DEBUG in words
     if debug:
         words = [_DEBUG, *(word for word in words if word != _DEBUG)]
-    else:
+    elif arguments is None:
+        # This process is the command: what nobody foresaw is a sentence too.
         sys.excepthook = _tell_unexpected
     return _dispatch(words, debug)
 

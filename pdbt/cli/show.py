@@ -13,11 +13,14 @@ import typer
 
 from ..scaffold import Plan, PlannedFile, PlannedTable
 
+# What stands in the tree, in its order; the longer of two names that fit a file is the one that stands for it.
 _EXPLAINED = {
     "pdbt.toml": "every setting of the project",
     ".env": "the database's URL with its password; stays out of git",
-    "python-data-build-tool.py": "brings template changes in",
+    "README.md": "",
     "requirements.txt": "what a run needs",
+    ".gitignore": "",
+    "python-data-build-tool.py": "brings template changes in",
     "data/": "source files, and exports of what is made of them",
     "db/": "the published database",
     "scripts/": "source.py  transforming.py  results.py",
@@ -28,7 +31,6 @@ _EXPLAINED = {
     "macro/": "python-run-process.py, the classic run",
     "sample/": "a small pipeline that works",
 }
-_GROUPS = ("scripts/engine/", "scripts/processed/", "scripts/final/", "scripts/checks/", "scripts/", "data/", "db/", "macro/", "sample/")
 _NEEDED = {
     "duckdb": ("duckdb",),
     "sqlite": ("duckdb", "pyarrow", "adbc_driver_manager", "adbc_driver_sqlite"),
@@ -68,12 +70,11 @@ def _show_tables(tables: tuple[PlannedTable, ...]) -> None:
 
 
 def _grouped(files: tuple[PlannedFile, ...]) -> dict[str, list[PlannedFile]]:
-    """Group the files under the folder that stands for them, files of the project's own folder first."""
-    groups: dict[str, list[PlannedFile]] = {}
-    for file in sorted(files, key=lambda file: ("/" in file.path, file.path)):
-        group = next((folder for folder in _GROUPS if file.path.startswith(folder)), file.path)
-        groups.setdefault(group, []).append(file)
-    return groups
+    """Group the files under the name that stands for them in the tree."""
+    groups: dict[str, list[PlannedFile]] = {name: [] for name in _EXPLAINED}
+    for file in files:
+        groups[max((name for name in _EXPLAINED if file.path.startswith(name)), key=len)].append(file)
+    return {name: found for name, found in groups.items() if found}
 
 
 def _explanation(name: str, files: list[PlannedFile]) -> str:
@@ -83,7 +84,7 @@ def _explanation(name: str, files: list[PlannedFile]) -> str:
         return _some([path.removeprefix("source/") for path in kept])
     if name in ("scripts/processed/", "scripts/final/", "scripts/checks/") and kept:
         return _some(kept)
-    return _EXPLAINED.get(name, "")
+    return _EXPLAINED[name]
 
 
 def _some(names: list[str], shown: int = 4) -> str:

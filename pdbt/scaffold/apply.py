@@ -93,6 +93,11 @@ def _move_in(target: Path, staged: Path, file: PlannedFile) -> list[Path]:
         path.hardlink_to(staged)
     except FileExistsError:
         raise refuse_conflicts([file]) from None
+    except OSError:
+        # This file system has no hard links (FAT, some shares): the name is asked for just before the rename.
+        if path.exists():
+            raise refuse_conflicts([file]) from None
+        staged.rename(path)
     return [*folders, path]
 
 

@@ -73,8 +73,8 @@ def _by_name(paths: Sequence[Path]) -> dict[str, Path]:
             raise SourceError(f"{path} does not exist.", "Give files, or folders of files.", path=str(path))
         if not (path.is_file() or path.is_dir()):
             raise SourceError(f"{path} is neither a file nor a folder.", "Give files, or folders of files.", path=str(path))
-        name = path.name or path.resolve().name
         real = path.resolve()
+        name = path.name if path.name not in ("", "..") else real.name
         if brought.setdefault(name, real) != real:
             raise GraphError(
                 f"{brought[name]} and {real} would both be {SOURCE_FOLDER}/{name}.", "Rename one of them, or put both into one folder."

@@ -120,7 +120,6 @@ def _rendered(wanted: NewProject, name: str, url: str | None, port: int) -> Iter
         "name": name,
         "database": wanted.database,
         "database_file": DATABASE_FILES[wanted.database],
-        "database_place": "PostgreSQL" if url else DATABASE_FILES[wanted.database],
         "url": url,
         "port": port,
         "template_version": __version__,
