@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Literal
@@ -28,12 +28,14 @@ class Contestant:
         command: the program, as a full path, and its arguments.
         folder: the working directory of the command.
         reset: takes away what an earlier run left, so that each run starts alike; not timed.
+        variables: what its environment has beside everybody's.
     """
 
     name: str
     command: tuple[str, ...]
     folder: Path
     reset: Callable[[], None] = lambda: None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def _turn(contestant: Contestant, environment: Mapping[str, str]) -> Cost:
     """Measure one run from a clean start, with nobody's unwritten pages left to slow it down."""
     contestant.reset()
     os.sync()
-    return measure(contestant.command, contestant.folder, environment)
+    return measure(contestant.command, contestant.folder, {**environment, **contestant.variables})
 
 
 def _outcome(bar: Bar, costs: Mapping[str, list[Cost]]) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks import rivals
@@ -17,6 +17,7 @@ from benchmarks.workplaces import HERE, Workplace, bare_duckdb, bare_pandas, dbt
 ORDERS, MANY_ORDERS = 2_000_000, 20_000_000
 GENERATION_LIMIT = 600  # seconds
 IMPORT_DUCKDB = "import duckdb"
+NO_UPDATE_CHECK = {"DAGSTER_DG_UPDATE_CHECK_ENABLED": "0"}
 
 
 @dataclass(frozen=True)
@@ -60,17 +61,19 @@ class Ground:
 
 
 def new(ground: Ground) -> Contest:
-    """Making a project, against Dagster's generator."""
-    folder, rival_folder = ground.folder("new/pdbt"), ground.folder("new/dagster")
-    create_dagster = str(ground.rival(rivals.dagster()).script("create-dagster"))
-    ours = _maker("pdbt", (*pdbt_command(ground.interpreter), "new", "shop"), folder)
-    theirs = _maker("create-dagster", (create_dagster, "project", "shop", "--no-uv-sync"), rival_folder)
+    """Making a project, against Dagster's generator: as it comes, and with its look-up of newer versions on the network switched off."""
+    create_dagster = (str(ground.rival(rivals.dagster()).script("create-dagster")), "project", "shop", "--no-uv-sync")
+    ours = _maker("pdbt", (*pdbt_command(ground.interpreter), "new", "shop"), ground.folder("new/pdbt"))
+    as_it_comes = _maker("create-dagster", create_dagster, ground.folder("new/dagster"))
+    offline = replace(as_it_comes, name="create-dagster, no update check", variables=NO_UPDATE_CHECK)
 
     def agree() -> None:
-        _expect((folder / "shop/pdbt.toml").is_file() and (rival_folder / "shop/pyproject.toml").is_file(), "a project was not made")
+        _expect((ours.folder / "shop/pdbt.toml").is_file(), "pdbt made no project")
+        _expect((offline.folder / "shop/pyproject.toml").is_file(), "create-dagster made no project")
 
-    bar = Bar("pdbt new / create-dagster project --no-uv-sync", ours.name, 0.7, theirs.name)
-    return Contest("new", (ours, theirs), (bar,), agree)
+    title = "pdbt new / create-dagster project --no-uv-sync"
+    bars = (Bar(title, ours.name, 0.7, as_it_comes.name), Bar(f"{title}, no update check", ours.name, 0.7, offline.name))
+    return Contest("new", (ours, as_it_comes, offline), bars, agree)
 
 
 def sample(ground: Ground) -> Contest:

@@ -30,6 +30,8 @@ METHOD = """\
 - pdbt does more than the bare script in that time: it verifies the type of every value, builds in a work database that replaces
   the published one in one step, and records the run. The bare script leaves a half-made database when it fails.
 - "import into SQLite": pdbt's classic run of a project that has the source and no SQL, against `benchmarks/bare/with_pandas.py`.
+- `create-dagster` looks for a newer version of itself on the network each time. Its second line is without that, because a
+  figure should not depend on a network; the first is the command as people type it. Nobody sends telemetry.
 - `python -c "import duckdb"` is the smallest program that has DuckDB at hand, run by the same Python.
 """
 

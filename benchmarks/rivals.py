@@ -27,8 +27,8 @@ class Rival:
 
 
 def dagster() -> Rival:
-    """Return the project generator of Dagster; it looks for uv even where it is told not to call it."""
-    return Rival("dagster", ("create-dagster", "uv"), ("create-dagster",))
+    """Return the project generator of Dagster."""
+    return Rival("dagster", ("create-dagster",), ("create-dagster",))
 
 
 def dbt(duckdb_version: str) -> Rival:
@@ -94,7 +94,7 @@ def install(rival: Rival, cache: Path, base: Interpreter) -> Interpreter:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment that every measured command gets: this one, without anybody's telemetry or version checks."""
+    """Return the environment that every measured command gets: this one without telemetry, and with Python's bytecode written."""
     changed = {
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
