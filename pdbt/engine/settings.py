@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime
 import difflib
-import os
+import json
+import math
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .errors import PdbtError, SettingsError
+from .environment import Environment, passwords, redact
+from .errors import SettingsError
+from .files import table_name
 from .reading.model import ReadOptions
 
 FILE_NAME = "pdbt.toml"
@@ -25,13 +29,15 @@ MAX_HEADER_ROWS = 3
 
 Parameter = str | int | float | bool | datetime.date | datetime.time | list[Any]
 
+MAX_DECIMAL_DIGITS = 38
+MAX_SHOWN_CHARACTERS = 80
+
 _COLUMN_TYPE = re.compile(
     r"(?i)(BOOLEAN|TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT|FLOAT|REAL|DOUBLE|VARCHAR|TEXT|DATE|TIME|TIMESTAMP|TIMESTAMPTZ"
-    r"|DECIMAL\(\d{1,2}(,\s*\d{1,2})?\))"
+    r"|DECIMAL\((?P<digits>\d{1,2})(,\s*(?P<decimals>\d{1,2}))?\))"
 )
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_URL_PASSWORD = re.compile(r"(?P<head>[a-zA-Z][\w+.-]*://[^\s/:@]*:)(?P<password>[^\s@]+)(?=@)")
-_MASK = "***"
+# Whatever these hold may be a secret, also when it is the wrong thing: a notification's URL is a token by itself.
+_SENSITIVE_KEYS = ("url", "urls")
 
 
 @dataclass(frozen=True)
@@ -83,9 +89,18 @@ class Settings:
 
     def redact(self, text: str) -> str:
         """Return the text with every secret of the settings, and every password of a URL, masked."""
-        for secret in self.secrets:
-            text = text.replace(secret, _MASK)
-        return _URL_PASSWORD.sub(rf"\g<head>{_MASK}", text)
+        return redact(text, self.secrets)
+
+    def stray_sources(self, tables: Iterable[str]) -> tuple[str, ...]:
+        """Return a sentence for each ``[source.TABLE]`` that is the name of none of these tables, and so does nothing."""
+        names = list(tables)
+        sentences = []
+        for table in self.read_options:
+            if table not in names:
+                close = difflib.get_close_matches(table, names, n=1)
+                hint = f" Did you mean {close[0]}?" if close else ""
+                sentences.append(f"{FILE_NAME}: [source.{table}] does nothing: data/source makes no table {table}.{hint}")
+        return tuple(sentences)
 
 
 # What is allowed ------------------------------------------------------------------------------------------------------
@@ -107,6 +122,24 @@ def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _is_column_type(value: object) -> bool:
+    match = _COLUMN_TYPE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or match["digits"] is None:
+        return match is not None
+    return int(match["decimals"] or 0) <= int(match["digits"]) <= MAX_DECIMAL_DIGITS and int(match["digits"]) > 0
+
+
+def _is_encoding(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        codecs.lookup(value)
+        "".encode(value)  # refuses what is a codec and no encoding of text, as base64
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
 def _one_of(*choices: str) -> _Rule:
     return _Rule(" | ".join(f'"{choice}"' for choice in choices), lambda value: isinstance(value, str) and value in choices)
 
@@ -115,21 +148,23 @@ _TEXT = _Rule("a text", _is_text)
 _SECONDS = _Rule("a number of seconds, 0 or more", lambda value: (_is_integer(value) or isinstance(value, float)) and value >= 0)
 _TYPES = _Rule(
     'column = "TYPE" pairs, TYPE one of BOOLEAN, INTEGER, BIGINT, DOUBLE, DECIMAL(p,s), VARCHAR, DATE, TIME, TIMESTAMP, TIMESTAMPTZ',
-    lambda value: isinstance(value, dict) and all(isinstance(kind, str) and _COLUMN_TYPE.fullmatch(kind) for kind in value.values()),
+    lambda value: isinstance(value, dict) and all(_is_column_type(kind) for kind in value.values()),
 )
 _HEADER = _Rule(
     "true, false, or the number of header rows (0 to 3)",
     lambda value: isinstance(value, bool) or (_is_integer(value) and 0 <= value <= MAX_HEADER_ROWS),
 )
+_DELIMITER = _Rule("one or more characters, none of them a line end", lambda value: _is_text(value) and not set("\r\n\0") & set(value))
+_ENCODING = _Rule('an encoding that Python knows, as "utf-8" or "windows-1252"', _is_encoding)
 _PORT = _Rule("a port, 1024 to 65535", lambda value: _is_integer(value) and 1024 <= value <= 65535)
 _COUNT = _Rule("a whole number, 0 or more", lambda value: _is_integer(value) and value >= 0)
 _TEXTS = _Rule("a list of texts", lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value))
 _EVENTS = _Rule('a list of "failure", "late", "empty"', lambda value: isinstance(value, list) and all(item in NOTIFY_ON for item in value))
 
 SOURCE_KEYS: Mapping[str, _Rule] = {
-    "delimiter": _TEXT,
+    "delimiter": _DELIMITER,
     "decimal": _one_of(".", ","),
-    "encoding": _TEXT,
+    "encoding": _ENCODING,
     "header": _HEADER,
     "types": _TYPES,
     "on_error": _one_of(*ON_ERROR),
@@ -166,42 +201,70 @@ def load_settings(project: Path) -> Settings:
         raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise SettingsError(f"{path} is not UTF-8 text.", "Save it as UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # tomllib lets Python's own errors through for numbers and nesting without end
         raise SettingsError(f"{path} is not valid TOML: {error}.", 'Texts stand in quotes: name = "value".') from None
     _check_document(document)
-    environment = _Environment(project)
-    return _settings(project, document, environment)
+    return _settings(project, document, Environment(project / ".env", FILE_NAME))
 
 
-def _settings(project: Path, document: Mapping[str, Any], environment: _Environment) -> Settings:
+def _settings(project: Path, document: Mapping[str, Any], environment: Environment) -> Settings:
     database = document.get("database", {})
     database_type = str(database.get("type", "duckdb"))
-    url = environment.fill(database["url"], "database.url") if "url" in database else None
-    if url is not None and database_type != "commune":
-        raise _wrong("database.url", f'a key of type = "commune"; this project is "{database_type}"', database["url"])
+    if "url" in database and database_type != "commune":
+        raise SettingsError(
+            f'{FILE_NAME}: database.url is set, but database.type is "{database_type}", which is a file.',
+            'Set type = "commune", or remove url.',
+            key="database.url",
+            allowed="commune",
+        )
+    url = environment.fill_url(database["url"], "database.url") if "url" in database else None
+    path = environment.fill(database.get("path", DATABASE_FILES[database_type]), "database.path", secret=False)
     source = dict(document.get("source", {}))
     default_options = ReadOptions(on_error=source.pop("on_error", "fail"))
     dagster = document.get("dagster", {})
     notifications = document.get("notifications", {})
-    parameters = {name: environment.fill_value(value, f"parameters.{name}") for name, value in document.get("parameters", {}).items()}
+    connections = {name: str(keys["url"]) for name, keys in document.get("connections", {}).items()}
     return Settings(
         project=project,
         name=document.get("project", {}).get("name", project.name),
         template_version=document.get("project", {}).get("template_version", ""),
         database_type=database_type,
-        database_path=project / environment.fill(database.get("path", DATABASE_FILES[database_type]), "database.path"),
+        database_path=project / path,
         database_url=url,
         lock_timeout=float(database.get("lock_timeout", LOCK_TIMEOUT_SECONDS)),
         default_options=default_options,
-        read_options={table.upper(): _read_options(keys, default_options.on_error) for table, keys in source.items()},
+        read_options=_all_read_options(source, default_options.on_error),
         export_format=document.get("export", {}).get("format", "csv"),
-        parameters=parameters,
+        parameters=_parameters(document.get("parameters", {}), environment),
         dagster=DagsterSettings(**dagster),
-        connections={name: keys["url"] for name, keys in document.get("connections", {}).items()},
+        connections=connections,
         notification_urls=tuple(notifications.get("urls", ())),
         notify_on=tuple(notifications.get("on", ())),
-        secrets=tuple(sorted(environment.used | _passwords(url), key=len, reverse=True)),
+        secrets=tuple(sorted(environment.secrets.union(*map(passwords, connections.values()), _tokens(notifications.get("urls", ()))))),
     )
+
+
+def _parameters(document: Mapping[str, Parameter], environment: Environment) -> dict[str, Parameter]:
+    def filled(value: Any, key: str) -> Any:
+        if isinstance(value, list):
+            return [filled(item, key) for item in value]
+        return environment.fill(value, key) if isinstance(value, str) else value
+
+    parameters = {name: filled(value, f"parameters.{name}") for name, value in document.items()}
+    for name, value in parameters.items():
+        check_parameter(name, value)
+    return parameters
+
+
+def _all_read_options(source: Mapping[str, Mapping[str, Any]], on_error: str) -> dict[str, ReadOptions]:
+    """Index what is said of each source by its table's name, which is made as that of its file is."""
+    options: dict[str, ReadOptions] = {}
+    for section, keys in source.items():
+        table = table_name(section)
+        if table in options:
+            raise SettingsError(f"{FILE_NAME}: two sections are [source.{table}].", "Keep one of them.", key=f"source.{section}")
+        options[table] = _read_options(keys, on_error)
+    return options
 
 
 def _read_options(keys: Mapping[str, Any], on_error: str) -> ReadOptions:
@@ -215,8 +278,9 @@ def _read_options(keys: Mapping[str, Any], on_error: str) -> ReadOptions:
     )
 
 
-def _passwords(url: str | None) -> set[str]:
-    return {match["password"] for match in _URL_PASSWORD.finditer(url or "")}
+def _tokens(urls: Iterable[str]) -> set[str]:
+    """Return what a notification's URL keeps secret: all that stands behind its scheme, unless it is to be filled in later."""
+    return {token for token in (url.partition("://")[2] for url in urls) if token and "${" not in token}
 
 
 # Checking -------------------------------------------------------------------------------------------------------------
@@ -236,11 +300,14 @@ def _check_section(section: str, keys: Mapping[str, Any]) -> None:
     for key, value in keys.items():
         name = f"{section}.{key}"
         if section == "parameters":
-            _check_parameter(key, value)
+            check_parameter(key, value)
         elif section in ("connections", "source") and isinstance(value, dict):
             _check_keys(name, value, SOURCE_KEYS if section == "source" else CONNECTION_KEYS)
             if section == "connections" and "url" not in value:
                 raise _wrong(f"{name}.url", "a text", None)
+        elif section == "source" and key in SOURCE_KEYS and key not in rules:
+            message = f"{FILE_NAME}: {key} is set for all sources; it differs from one to the next."
+            raise SettingsError(message, f"Set it for a table: [source.ORDERS] {key} = …", key=name, received=value, allowed=list(rules))
         elif key not in rules:
             raise _unknown(name, key, rules, section)
         elif not rules[key].fits(value):
@@ -255,84 +322,55 @@ def _check_keys(section: str, keys: Mapping[str, Any], rules: Mapping[str, _Rule
             raise _wrong(f"{section}.{key}", rules[key].allowed, value)
 
 
-def _check_parameter(name: str, value: object) -> None:
+def check_parameter(name: str, value: object) -> None:
+    """Refuse a parameter that cannot become SQL.
+
+    Raises:
+        SettingsError: its name is no plain identifier, or its value is of no type that all databases know.
+    """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise SettingsError(
             f'{FILE_NAME}: parameter "{name}" cannot be written as $name in SQL.', "Use letters, digits and _.", key=f"parameters.{name}"
         )
-    values = value if isinstance(value, list) else [value]
-    if not all(isinstance(item, (str, int, float, datetime.date, datetime.time)) for item in values):
-        raise _wrong(f"parameters.{name}", "a text, number, true or false, date, time, or a list of these", value)
+    for item in value if isinstance(value, list) and value else [value]:
+        if not isinstance(item, (str, int, float, datetime.date, datetime.time)):
+            raise _wrong(f"parameters.{name}", "a text, number, true or false, date, time, or a list of some of these", value)
+        if isinstance(item, int) and not -(2**63) <= item < 2**63:
+            raise _wrong(f"parameters.{name}", "a whole number of at most 64 bits, or a text", value)
+        if isinstance(item, str) and not _is_unicode(item):
+            raise _wrong(f"parameters.{name}", "a text without NUL characters and broken Unicode", value)
+
+
+def _is_unicode(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _unknown(name: str, key: str, allowed: Mapping[str, object] | list[str], section: str = "") -> SettingsError:
     choices = list(allowed)
-    close = difflib.get_close_matches(key, choices, n=1)
+    close = difflib.get_close_matches(key.lower(), choices, n=1)
     where = f"[{section}] has no key {key!r}" if section else f"there is no section {key}"
     hint = f"Did you mean {close[0]}? " if close else ""
-    return SettingsError(
-        f"{FILE_NAME}: {where}.", f"{hint}Allowed: {', '.join(choices) or 'tables, as [source.ORDERS]'}.", key=name, allowed=choices
-    )
+    named = "tables" if section == "source" else "connections" if section == "connections" else ""
+    listed = ", ".join([*choices, *([f"[{section}.NAME] for {named}"] if named else [])])
+    return SettingsError(f"{FILE_NAME}: {where}.", f"{hint}Allowed: {listed}.", key=name, allowed=choices)
 
 
 def _wrong(name: str, allowed: str, received: object) -> SettingsError:
-    shown = "nothing" if received is None else _URL_PASSWORD.sub(rf"\g<head>{_MASK}", repr(received))
+    if name.rpartition(".")[2] in _SENSITIVE_KEYS:
+        received = None if received is None else f"a {_kind(received)}"
+        shown = received or "missing"
+    else:
+        shown = "missing" if received is None else _shown(received)
     return SettingsError(f"{FILE_NAME}: {name} is {shown}.", f"It must be {allowed}.", key=name, received=received, allowed=allowed)
 
 
-# The environment ------------------------------------------------------------------------------------------------------
+def _shown(value: object) -> str:
+    """Write a value as TOML would, without secrets, and not at length."""
+    text = redact(str(value) if isinstance(value, float) and not math.isfinite(value) else json.dumps(value, default=str))
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[:MAX_SHOWN_CHARACTERS]}…"
 
 
-class _Environment:
-    """Values for ``${NAME}``: the process's environment first, then the project's .env file."""
-
-    def __init__(self, project: Path) -> None:
-        self._file = project / ".env"
-        self._values: dict[str, str] | None = None
-        self.used: set[str] = set()
-
-    def fill(self, text: str, key: str) -> str:
-        """Replace each ``${NAME}`` of a setting; a name that is nowhere set is an error."""
-
-        def value_of(match: re.Match[str]) -> str:
-            value = self._lookup(match[1])
-            if not value:
-                raise SettingsError(
-                    f"{FILE_NAME}: {key} uses ${{{match[1]}}}, which is not set.",
-                    f"Set {match[1]} in the environment or in {self._file.name}.",
-                    key=key,
-                )
-            self.used.add(value)
-            return value
-
-        return _VARIABLE.sub(value_of, text)
-
-    def fill_value(self, value: Parameter, key: str) -> Parameter:
-        """Fill texts; leave every other value as it is."""
-        return self.fill(value, key) if isinstance(value, str) else value
-
-    def _lookup(self, name: str) -> str | None:
-        if name in os.environ:
-            return os.environ[name]
-        if self._values is None:
-            self._values = _read_env_file(self._file)
-        return self._values.get(name)
-
-
-def _read_env_file(path: Path) -> dict[str, str]:
-    """Read ``NAME=value`` lines; ``export``, quotes around the value, blank lines and # comments are understood."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError):
-        raise PdbtError(f"{path} cannot be read.", "It must be UTF-8 text that you may read.") from None
-    values: dict[str, str] = {}
-    for line in lines:
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if equals and not name.startswith("#"):
-            value = value.strip()
-            if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
-                value = value[1:-1]
-            values[name.strip()] = value
-    return values
+def _kind(value: object) -> str:
+    """Name a value's TOML type."""
+    names = {bool: "true or false", str: "text", int: "number", float: "number", list: "list", dict: "section"}
+    return names.get(type(value), "date or time")

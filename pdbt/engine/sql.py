@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import datetime
+import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .errors import GraphError, SettingsError
-from .settings import Parameter
+from .settings import Parameter, check_parameter
 
 SELECT_WORDS = frozenset({"SELECT", "WITH", "FROM", "VALUES", "PIVOT", "UNPIVOT", "TABLE", "SUMMARIZE", "DESCRIBE"})
 
 _TOKEN = re.compile(
     r"""
     (?P<space>\s+)
-  | (?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z))
+  | (?P<comment>--[^\n]*|/\*)
   | (?P<string>[eE]'(?:\\.|''|[^'\\])*'|'(?:''|[^'])*')
   | (?P<dollar>\$(?P<tag>[A-Za-z_]\w*)?\$.*?\$(?P=tag)\$|\$\$.*?\$\$)
   | (?P<parameter>\$[A-Za-z_]\w*)
   | (?P<quoted>"(?:""|[^"])*"|`(?:``|[^`])*`)
-  | (?P<word>[^\W\d]\w*)
+  | (?P<word>[^\W\d][\w$]*)
   | (?P<number>\d[\w.]*)
   | (?P<symbol>.)
     """,
     re.VERBOSE | re.DOTALL,
 )
 
+_COMMENT_MARK = re.compile(r"/\*|\*/")
+
 # Words that end the list of tables after FROM or JOIN.
 _CLAUSES = frozenset(
-    "WHERE GROUP HAVING ORDER LIMIT OFFSET UNION INTERSECT EXCEPT WINDOW QUALIFY SELECT ON USING SET RETURNING FETCH SAMPLE".split()
+    "WHERE GROUP HAVING ORDER LIMIT OFFSET UNION INTERSECT EXCEPT WINDOW QUALIFY SELECT SET RETURNING FETCH SAMPLE".split()
 )
-_BEFORE_TABLE = frozenset({"FROM", "JOIN", "PIVOT", "UNPIVOT", "SUMMARIZE", "DESCRIBE"})
+# Words that end the naming of one table, but not the list: a comma may lead to the next.
+_CONDITIONS = frozenset({"ON", "USING"})
+_BEFORE_TABLE = frozenset({"FROM", "JOIN", "PIVOT", "UNPIVOT", "SUMMARIZE", "DESCRIBE", "TABLE"})
 # FROM inside the call of one of these is part of the function's own syntax.
 _FUNCTIONS_WITH_FROM = frozenset({"EXTRACT", "SUBSTRING", "TRIM", "OVERLAY", "POSITION"})
 
@@ -45,8 +50,8 @@ class Token:
 
     @property
     def name(self) -> str:
-        """The identifier that a word or a quoted name stands for."""
-        if self.kind != "quoted":
+        """The identifier that a word, a quoted name, or a text in place of a name stands for."""
+        if self.kind not in ("quoted", "string"):
             return self.text
         quote = self.text[0]
         return self.text[1:-1].replace(quote * 2, quote)
@@ -54,13 +59,30 @@ class Token:
 
 def tokens(sql: str) -> Iterator[Token]:
     """Cut SQL into tokens that join to the same text again."""
-    for match in _TOKEN.finditer(sql):
-        kind = match.lastgroup or "symbol"
-        yield Token("dollar" if kind == "tag" else kind, match[0])
+    position = 0
+    while match := _TOKEN.match(sql, position):
+        position = _comment_end(sql, match.start()) if match[0] == "/*" else match.end()
+        yield Token(match.lastgroup or "symbol", sql[match.start() : position])
+
+
+def _comment_end(sql: str, start: int) -> int:
+    """Return where the block comment that starts here ends.
+
+    DuckDB and PostgreSQL count comments inside comments, SQLite ends at the first ``*/``. What is balanced is read as the former
+    do; what is not would be an error to them, and is read as SQLite does.
+    """
+    depth, first = 0, len(sql)
+    for mark in _COMMENT_MARK.finditer(sql, start):
+        depth += 1 if mark[0] == "/*" else -1
+        if mark[0] == "*/":
+            first = min(first, mark.end())
+        if depth == 0:
+            return mark.end()
+    return first
 
 
 def single_select(sql: str, label: str) -> str:
-    """Return the one SELECT of a file, without a closing semicolon.
+    """Return the one SELECT of a file, without a closing semicolon and the comments at its end.
 
     Args:
         sql: the file's text.
@@ -85,7 +107,15 @@ def single_select(sql: str, label: str) -> str:
         raise GraphError(
             f"{label} begins with {first.text[:40]!r}; a file is one SELECT.", "The table is made for you: write only its SELECT."
         )
-    return "".join(token.text for token in statements[0]).strip()
+    return "".join(token.text for token in _without_tail(statements[0])).strip()
+
+
+def _without_tail(statement: list[Token]) -> list[Token]:
+    """Leave out what follows the last word: a comment there would swallow whatever a database writes behind the SELECT."""
+    end = len(statement)
+    while statement[end - 1].kind in ("space", "comment"):
+        end -= 1
+    return statement[:end]
 
 
 def parameter_names(sql: str) -> tuple[str, ...]:
@@ -94,44 +124,100 @@ def parameter_names(sql: str) -> tuple[str, ...]:
 
 
 def set_parameters(sql: str, parameters: Mapping[str, Parameter], dialect: str) -> str:
-    """Return the SQL with each ``$name`` replaced by its value as a literal; every name must be in `parameters`."""
-    return "".join(literal(parameters[token.text[1:]], dialect) if token.kind == "parameter" else token.text for token in tokens(sql))
+    """Return the SQL with each ``$name`` replaced by its value as a literal.
+
+    Args:
+        sql: a SELECT.
+        parameters: holds every name that the SELECT uses.
+        dialect: ``duckdb``, ``sqlite`` or ``postgresql``.
+
+    Raises:
+        SettingsError: this dialect cannot write a value.
+    """
+
+    def text_of(token: Token) -> str:
+        if token.kind != "parameter":
+            return token.text
+        name = token.text[1:]
+        # Spaces keep the value apart from what it touches: 1$x is no longer number, U&$x no text with escapes.
+        return f" {literal(parameters[name], dialect, name)} "
+
+    return "".join(map(text_of, tokens(sql)))
 
 
-def literal(value: Parameter, dialect: str) -> str:
-    """Write a value as SQL; a list becomes ``(a, b, c)``, ready for IN."""
+def literal(value: Parameter, dialect: str, name: str = "") -> str:
+    """Write a value as SQL; a list becomes ``(a, b, c)``, ready for IN.
+
+    Raises:
+        SettingsError: this dialect cannot write the value; `name` says which parameter it is.
+    """
+    check_parameter(name or "value", value)
     if isinstance(value, list):
-        return "(" + ", ".join(literal(item, dialect) for item in value) + ")"
+        return "(" + ", ".join(literal(item, dialect, name) for item in value) + ")"
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return repr(value) if value - value == 0 else _quoted(str(value))
+    if isinstance(value, float) and not math.isfinite(value):
+        return _infinite(value, dialect, name)
+    if isinstance(value, (int, float)):
+        # a-$x must not become the comment a--1, nor $x::BIGINT the negative of a cast.
+        return repr(value) if math.copysign(1, value) > 0 else f"({value!r})"
     if isinstance(value, str):
         return _quoted(value)
     text = _quoted(value.isoformat(" ") if isinstance(value, datetime.datetime) else value.isoformat())
-    if dialect == "sqlite":
-        return text
-    kind = "TIMESTAMP" if isinstance(value, datetime.datetime) else "DATE" if isinstance(value, datetime.date) else "TIME"
-    return f"{kind} {text}"
+    return text if dialect == "sqlite" else f"{_time_type(value)} {text}"
+
+
+def _infinite(value: float, dialect: str, name: str) -> str:
+    if dialect != "sqlite":
+        return f"CAST('{value}' AS DOUBLE PRECISION)"
+    if math.isnan(value):
+        raise SettingsError(f"Parameter {name} is nan, which SQLite does not have.", "Give it a number.", key=f"parameters.{name}")
+    return "9e999" if value > 0 else "(-9e999)"  # beyond the largest double; SQLite has no other word for it
+
+
+def _time_type(value: datetime.date | datetime.time) -> str:
+    if isinstance(value, datetime.datetime):
+        return "TIMESTAMPTZ" if value.tzinfo else "TIMESTAMP"
+    return "DATE" if isinstance(value, datetime.date) else "TIME"
 
 
 def _quoted(text: str) -> str:
-    if "\0" in text:
-        raise SettingsError("A parameter holds a NUL character, which SQL cannot.", "Remove it.")
     return "'" + text.replace("'", "''") + "'"
+
+
+# Tables by their place ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Level:
+    """What holds inside one pair of parentheses.
+
+    Attributes:
+        before: the word before it.
+        expecting: whether a table's name is next.
+        listing: whether a comma leads to the next table.
+        scope: the names that WITH has defined so far.
+        recursive: whether a definition may read itself.
+        defining: the name whose definition is in the parentheses just opened.
+    """
+
+    before: str = ""
+    expecting: bool = False
+    listing: bool = False
+    scope: set[str] = field(default_factory=set)
+    recursive: bool = False
+    defining: str = ""
 
 
 def table_names(sql: str) -> tuple[tuple[str, str], ...]:
     """Find the tables that a SELECT may read by their place in the text, as (schema, name) pairs.
 
-    This serves the statements that DuckDB's own parser does not take (`graph.Reader` asks that one first). It knows no
-    scopes, so names that WITH defines are among the answers: a table too many is a needless order, one too few a wrong one.
+    This serves the statements that DuckDB's own parser does not take (`graph.Reader` asks that one first). Where it errs it names
+    a table too many: that is a needless order, one too few would be a wrong one.
     """
     words = [token for token in tokens(sql) if token.kind not in ("space", "comment")]
     found: dict[tuple[str, str], None] = {}
-    levels = [_Level("")]
+    levels = [_Level()]
     index = 0
     while index < len(words):
         token, word, level = words[index], words[index].text.upper(), levels[-1]
@@ -139,29 +225,80 @@ def table_names(sql: str) -> tuple[tuple[str, str], ...]:
             levels.append(_Level(words[index - 1].text.upper() if index else "", expecting=level.expecting))
         elif token.text == ")" and len(levels) > 1:
             levels.pop()
-            levels[-1].expecting = False
+            index = _close(words, index, levels)
+        elif word == "WITH" and _definition(words, index + 1 + (recursive := _word(words, index + 1) == "RECURSIVE")):
+            level.recursive = recursive
+            index = _define(words, index + 1 + recursive, levels)
         elif token.kind == "word" and word in _BEFORE_TABLE and not _part_of_an_expression(words, index, level):
             level.expecting = level.listing = True
         elif token.kind == "word" and word in _CLAUSES:
             level.expecting = level.listing = False
+        elif token.kind == "word" and word in _CONDITIONS:
+            level.expecting = False
         elif token.text == "," and level.listing:
             level.expecting = True
-        elif level.expecting and token.kind in ("word", "quoted") and word not in ("LATERAL", "ONLY"):
+        elif level.expecting and token.kind in ("word", "quoted", "string") and word not in ("LATERAL", "ONLY"):
             path, index = _dotted_name(words, index)
             level.expecting = False
-            if index + 1 == len(words) or words[index + 1].text != "(":
+            local = len(path) == 1 and any(path[0].casefold() in outer.scope for outer in levels)
+            if not local and (index + 1 == len(words) or words[index + 1].text != "("):
                 found[(path[-2] if len(path) > 1 else "", path[-1])] = None
         index += 1
     return tuple(found)
 
 
-@dataclass
-class _Level:
-    """What holds inside one pair of parentheses: the word before it, whether a table's name is next, whether a comma leads to one."""
+def _close(words: list[Token], index: int, levels: list[_Level]) -> int:
+    """Go on after a closing parenthesis: what WITH defined in it is in scope now, and a comma may lead to the next definition."""
+    level = levels[-1]
+    level.expecting = False
+    if not level.defining:
+        return index
+    level.scope.add(level.defining)
+    level.defining = ""
+    if index + 1 < len(words) and words[index + 1].text == "," and _definition(words, index + 2):
+        return _define(words, index + 2, levels)
+    return index
 
-    before: str
-    expecting: bool = False
-    listing: bool = False
+
+def _define(words: list[Token], index: int, levels: list[_Level]) -> int:
+    """Enter the definition that begins at `index`; return the index of the parenthesis that opens it."""
+    level = levels[-1]
+    name, opening = _definition(words, index) or ("", index)
+    if level.recursive:
+        level.scope.add(name)
+    level.expecting = False
+    level.defining = name
+    levels.append(_Level("AS"))
+    return opening
+
+
+def _definition(words: list[Token], index: int) -> tuple[str, int] | None:
+    """Read ``name [(columns)] [USING KEY (columns)] AS [NOT] [MATERIALIZED] (``: the name, and the index of the last parenthesis."""
+    if index >= len(words) or words[index].kind not in ("word", "quoted"):
+        return None
+    name = words[index].name.casefold()
+    index = _after_parentheses(words, index + 1)
+    if _word(words, index) == "USING":
+        index = _after_parentheses(words, index + 2)
+    if _word(words, index) != "AS":
+        return None
+    index += 1
+    while _word(words, index) in ("NOT", "MATERIALIZED"):
+        index += 1
+    return (name, index) if _word(words, index) == "(" else None
+
+
+def _after_parentheses(words: list[Token], index: int) -> int:
+    """Return the index behind a list in parentheses, if there is one at `index`."""
+    if _word(words, index) == "(":
+        while _word(words, index) not in (")", ""):
+            index += 1
+        index += 1
+    return index
+
+
+def _word(words: list[Token], index: int) -> str:
+    return words[index].text.upper() if index < len(words) else ""
 
 
 def _part_of_an_expression(words: list[Token], index: int, level: _Level) -> bool:
