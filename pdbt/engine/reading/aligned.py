@@ -8,28 +8,29 @@ from collections.abc import Callable, Sequence
 from .separation import Separation
 
 _WORD = re.compile(r'"(?:[^"]|"")*"(?=\s|$)|\S+')
+_WORDS = re.compile(r"\S+")
 _GAP = re.compile(r"[ \u00a0]{2,}|[ \u00a0]*\t\s*")
 _FEWEST_LINES = 3  # below, gaps that run down all lines are chance
 _FEWEST_LINES_OF_NARROW_GAPS = 6  # the same for gaps of one space
 _LEAST_FILLED = 0.4  # of a column's cells
 _LEAST_IN_LINE = 0.8  # of a column's values that start, or end, at one place
+_MOST_CROSSING = 0.1  # of the lines, that may cross a gap
 _STARTS_TRIED = (0, 1, 2, 3, 5, 8)  # lines before the table, which may cross its gaps
 
 
 def cutter(separation: Separation, width: int = 0) -> Callable[[str], list[str]]:
     """Return what cuts a line of a space-aligned file into its fields.
 
-    A line that the file's own way does not cut into `width` fields (when that is known) is cut in another way that does.
+    A line that crosses fixed gaps is cut at wide spaces where that gives `width` fields.
     """
     if separation.spacing == "runs":
         return words
-    ways = [phrases, words] if separation.spacing == "gaps" else [lambda text: cells(text, separation.gaps), phrases, words]
+    if separation.spacing == "gaps":
+        return phrases
 
     def cut(text: str) -> list[str]:
-        first = ways[0](text)
-        if not width or len(first) == width:
-            return first
-        return next((fields for fields in (way(text) for way in ways[1:]) if len(fields) == width), first)
+        fields = cells(text, separation.gaps)
+        return fields if len(fields) == width or len(loose := phrases(text)) != width else loose
 
     return cut
 
@@ -79,13 +80,15 @@ def _opening(gap: str) -> int | None:
 
 
 def vertical_gaps(lines: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Return the positions (start, end) that hold spaces in every line, except before the first value and after the last."""
+    """Return the positions (start, end) that hold spaces in every line but a few, except before the first value and after the last."""
     longest = max(map(len, lines), default=0)
-    filled = bytearray(longest)
+    filled = [0] * longest
     for line in lines:
-        for match in re.finditer(r"\S+", line):
-            filled[match.start() : match.end()] = b"\1" * (match.end() - match.start())
-    inner = bytes(filled).rstrip(b"\0")
+        for match in _WORDS.finditer(line):
+            for position in range(match.start(), match.end()):
+                filled[position] += 1
+    few = len(lines) * _MOST_CROSSING
+    inner = bytes(count > few for count in filled).rstrip(b"\0")
     offset = len(inner) - len(inner.lstrip(b"\0"))
     return tuple((match.start(), match.end()) for match in re.finditer(rb"\0+", inner) if match.start() >= offset)
 

@@ -36,6 +36,7 @@ _ONE_COLUMN_OF_VALUES = 0.97
 _LEAST_PRESENCE = 0.1  # of the lines probed, for a candidate to be tried at all
 
 _PUNCTUATION_RUN = re.compile(r"[^\w \r\n\"'.\-+/\\()]{2,}")
+_QUOTED = re.compile(r"\"[^\"]*\"")
 _UNCLEAN = re.compile(r"[;|\t\x01\x02\x1c-\x1f^~¦]|,\S|^[,:<>\]#*&@!~]\S|^//|[<>\[^~|:]$|^\d+\s+\d|\S {2,}\S")
 _CREDIT = {Kind.NUMBER: 1.0, Kind.DATE: 1.0, Kind.BOOLEAN: 1.0, Kind.EMPTY: 0.7}
 _CREDIT_OF_TEXT = 0.9
@@ -75,8 +76,9 @@ def find_separation(lines: Sequence[str], *, whole: bool, delimiter: str | None 
             return max((_judge(lines, each, whole=whole) for each in candidates), key=lambda reading: reading.score)
         return _judge(lines, _quoting(lines, delimiter), whole=whole, asked=True)
     probe = list(islice((line for line in lines if not line.isspace()), _LINES_PROBED))
+    bare = [_QUOTED.sub("", line) for line in probe]
     best: Reading | None = None
-    for single in _singles(probe, _COMMON):
+    for single in _singles(bare, _COMMON) or _singles(probe, _COMMON):
         best = _better(best, _judge(lines, _quoting(lines, single), whole=whole))
     if best and best.perfect:
         return best
@@ -102,7 +104,7 @@ def _several(probe: Sequence[str]) -> list[str]:
     """Return the delimiters of several characters that could be: runs of punctuation, or parts of them, found in most lines."""
     presence: Counter[str] = Counter()
     for line in probe:
-        found = set()
+        found: set[str] = set()
         for run in _PUNCTUATION_RUN.findall(line.rstrip("\r\n")):
             found.update(run[at : at + size] for size in range(2, _LONGEST_DELIMITER + 1) for at in range(min(len(run) - size + 1, 8)))
         presence.update(found)

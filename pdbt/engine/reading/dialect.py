@@ -9,10 +9,11 @@ from itertools import islice
 from pathlib import Path
 
 from ..errors import SourceError
-from .delimiter import SAMPLE_RECORDS, find_separation
+from .delimiter import SAMPLE_RECORDS, Reading, find_separation
 from .encoding import UTF_8, decode, detect_encoding, is_binary, read_head
-from .header import Layout, find_layout
+from .header import Layout, find_layout, next_line
 from .model import ReadOptions
+from .quotes import LONGEST_FIELD
 from .separation import Separation
 from .tokens import cut_records
 
@@ -71,8 +72,11 @@ def sniff(path: Path, options: ReadOptions | None = None) -> Sniffed:
         OSError: the file cannot be opened.
     """
     options = options or ReadOptions()
-    lines, encoding, whole = _sample(path, options.encoding)
+    lines, encoding, whole = _sample(path, options.encoding, SAMPLE_BYTES)
     reading = find_separation(lines, whole=whole, delimiter=options.delimiter)
+    if not whole and _ends_in_quotes(reading, len(lines)):
+        lines, encoding, whole = _sample(path, options.encoding, SAMPLE_BYTES + 2 * LONGEST_FIELD)
+        reading = find_separation(lines, whole=whole, delimiter=options.delimiter)
     layout = find_layout(reading.records, reading.width, options.header)
     dialect = Dialect(
         **asdict(reading.separation),
@@ -90,9 +94,14 @@ def sniff(path: Path, options: ReadOptions | None = None) -> Sniffed:
     return Sniffed(replace(dialect, plain=_is_plain(dialect, lines)), rows[:ROWS_OFFERED], complete)
 
 
-def _sample(path: Path, said: str | None) -> tuple[list[str], str, bool]:
+def _ends_in_quotes(reading: Reading, lines: int) -> bool:
+    """Say whether few records were seen because a quote opened that the sample does not close."""
+    return len(reading.records) < SAMPLE_RECORDS and (not reading.records or next_line(reading.records[-1]) <= lines)
+
+
+def _sample(path: Path, said: str | None, size: int) -> tuple[list[str], str, bool]:
     """Return the first physical lines of a file, its encoding, and whether they are all of it; a line that the sample cuts off is left out."""
-    size = SAMPLE_BYTES
+    wanted = size
     while True:
         head = read_head(path, size)
         whole = len(head) < size
@@ -100,6 +109,8 @@ def _sample(path: Path, said: str | None) -> tuple[list[str], str, bool]:
             raise SourceError(f"{path.name} is not a text file.", "Give it the ending of its kind, or leave it out of the source folder.", path=str(path))
         encoding = said or detect_encoding(head, complete=whole)
         lines = _lines(path, head, encoding, whole=whole)
+        if size > wanted and len(lines) > _FEWEST_LINES:
+            return lines[:_FEWEST_LINES], encoding, False
         if whole or len(lines) >= _FEWEST_LINES or size >= LONGEST_SAMPLE:
             return lines, encoding, whole
         size *= 8

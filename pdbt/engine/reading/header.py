@@ -93,7 +93,7 @@ def _layout(table: _Table, rows: int) -> Layout:
     if head and _COMMENT.match(records[0].text) and (bare := head[0][0].lstrip("# ")):
         head[0][0] = bare
     names = column_names(head, table.width)
-    body_line = records[rows].line - 1 if rows < len(records) else _next_line(records[-1]) - 1
+    body_line = records[rows].line - 1 if rows < len(records) else next_line(records[-1]) - 1
     skip_lines = records[0].line - 1 if rows else body_line
     return Layout(skip_lines, rows, body_line, names, _notes(table, rows, skip_lines, names))
 
@@ -109,13 +109,13 @@ def _notes(table: _Table, rows: int, skip_lines: int, names: Sequence[str]) -> t
     return tuple(notes)
 
 
-def _next_line(record: Record) -> int:
+def next_line(record: Record) -> int:
     """Return the physical line after a record."""
     return record.line + 1 + record.text.count("\n") + record.text.replace("\r\n", "").count("\r")
 
 
 def _adjacent(upper: Record, lower: Record) -> bool:
-    return _next_line(upper) == lower.line
+    return next_line(upper) == lower.line
 
 
 def _table_start(records: Sequence[Record], width: int) -> int:

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from .separation import Separation
 
 LONGEST_FIELD = 1 << 20  # characters that a quoted field over several lines may have; beyond, its opening quote is text
-_LONGEST_OPEN_END = 1 << 14  # the same for a field that the end of a sample cuts off
 
 
 class Lines:
@@ -132,7 +131,7 @@ class QuotedRecords:
             parts.append(line)
             size += len(line)
         else:
-            if not self._whole and size <= _LONGEST_OPEN_END:
+            if not self._whole and size <= LONGEST_FIELD:
                 raise SampleEnds
         self._source.put_back(here)
         return None

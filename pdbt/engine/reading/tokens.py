@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -89,10 +90,11 @@ def _strict_split(separation: Separation) -> Callable[[str], list[str] | None]:
         return lambda text: None
     line = _OneLine()
     reader = csv.reader(line, delimiter=separation.delimiter, quotechar=separation.quote, strict=True)
-    space_before_quote = " " + separation.quote
+    spaced = " " + separation.quote
+    opens_after_spaces = re.compile(rf"(?:^|{re.escape(separation.delimiter)}) +{separation.quote}").search
 
     def split(text: str) -> list[str] | None:
-        if space_before_quote in text:
+        if spaced in text and opens_after_spaces(text):
             return None
         line.text = text
         try:
