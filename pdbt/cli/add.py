@@ -12,9 +12,7 @@ add = typer.Typer(help="Bring something into a project.", rich_markup_mode=None)
 
 @add.command("source")
 def add_source(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE ...", help="Files, or folders of files; each is one table.", show_default=False)
-    ],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files, or folders of files; each is one table.", show_default=False)],
     project: Annotated[Path | None, typer.Option("--project", metavar="DIR", help="The project; by default the one you are in.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be added, and add nothing.")] = False,
 ) -> None:

@@ -10,7 +10,9 @@ import typer
 
 def run(
     context: typer.Context,
-    project: Annotated[Path | None, typer.Argument(help="The project; by default the one you are in.", show_default=False)] = None,
+    project: Annotated[
+        Path | None, typer.Argument(metavar="PROJECT", help="The project; by default the one you are in.", show_default=False)
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="Do everything again.")] = False,
     parameters: Annotated[
         list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="The value of $NAME in SQL; may be repeated.")

@@ -40,7 +40,7 @@ def unique(name: str, taken: set[str]) -> str:
     found, number = name[:MAX_BYTES], 1
     while found.casefold() in taken or found.casefold() in RESERVED:
         number += 1
-        found = f"{name[: MAX_BYTES - len(str(number)) - 1]}_{number}"
+        found = f"{name[: MAX_BYTES - len(str(number)) - 1].rstrip('_')}_{number}"
     taken.add(found.casefold())
     return found
 
