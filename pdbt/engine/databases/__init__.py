@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import SettingsError
-from .base import Database
-from .files import DatabaseFiles, UnusableFile
+from .base import Database, UnusableStart
+from .files import DatabaseFiles
 
 TYPES = ("duckdb", "sqlite", "commune")
 DEFAULT_PATHS = {"duckdb": "db/database.duckdb", "sqlite": "db/database.sqlite", "commune": "db/database.db"}
 
-__all__ = ["DEFAULT_PATHS", "TYPES", "Database", "UnusableFile", "open_database"]
+__all__ = ["DEFAULT_PATHS", "TYPES", "Database", "UnusableStart", "open_database"]
 
 
 def open_database(

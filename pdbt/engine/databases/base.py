@@ -6,11 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ..errors import NEEDS_A_HAND, PdbtError
+
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
     from ..reading.model import Column
+
+
+class UnusableStart(PdbtError):
+    """What a run was to go on with (the published or the sealed database) cannot be opened: one may still start empty."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        """Exit with 2: a person decides what becomes of it."""
+        super().__init__(message, hint, NEEDS_A_HAND)
 
 
 class Database(Protocol):
@@ -51,6 +61,10 @@ class Database(Protocol):
                 ``work`` goes on with the one that lies there, ``reading`` opens what is published read-only, without a copy, for
                 `query`, `read`, `columns` and `export` only.
             keep: the tables that the run will not rebuild; only for ``published``.
+
+        Raises:
+            UnusableStart: ``published``, ``work`` or ``reading``, and it cannot be opened.
+            RunInProgress: a run on another machine builds in the same PostgreSQL database.
         """
         ...
 

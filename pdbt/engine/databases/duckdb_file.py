@@ -16,7 +16,8 @@ from ..errors import BuildError
 from ..reading.model import Column
 from . import exports
 from .arrow import plain_table
-from .files import SMALL_FILE_BYTES, DatabaseFiles, UnusableFile, patiently, worth_rewriting
+from .base import UnusableStart
+from .files import SMALL_FILE_BYTES, DatabaseFiles, patiently, worth_rewriting
 from .names import quoted, text
 from .reader import connect, count, finish, sentence
 
@@ -246,7 +247,7 @@ class DuckDBFile:
             yield
         except duckdb.Error as error:
             said = sentence(error).replace(str(self._files.building), self._files.label)
-            raise UnusableFile(
+            raise UnusableStart(
                 f"{self._files.label} cannot be opened by DuckDB {duckdb.__version__}: {said}",
                 "Run with --full to build it anew, or install the version of DuckDB that wrote it.",
             ) from error

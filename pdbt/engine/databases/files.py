@@ -15,21 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import NEEDS_A_HAND, BuildError, PdbtError
+from ..errors import BuildError, PdbtError
+from .base import UnusableStart
 
 WORK_FOLDER = "db/.work"
 RETRY_SECONDS = 0.05
 COPY_BYTES = 1 << 30  # one call of copy_file_range; the kernel may copy less
 SMALL_FILE_BYTES = 8 << 20  # copied in a few milliseconds, whatever is in it
 MOSTLY_FREE = 0.5
-
-
-class UnusableFile(PdbtError):
-    """A database file that a run was to start from and that cannot be opened: one may still start empty."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        """Exit with 2: a person decides what to do with the file."""
-        super().__init__(message, hint, NEEDS_A_HAND)
 
 
 @dataclass(frozen=True)
@@ -95,17 +88,17 @@ class DatabaseFiles:
         """Start building from a copy of the published file."""
         before = self.token(self.published)
         if before is None:
-            raise UnusableFile(f"{self.label} does not exist, so no table of it can be kept.")
+            raise UnusableStart(f"{self.label} does not exist, so no table of it can be kept.")
         copy(self.published, self.building)
         if self.token(self.published) != before:
-            raise UnusableFile(f"{self.label} was written to while it was copied.", "Let only pdbt write to it, then run again.")
+            raise UnusableStart(f"{self.label} was written to while it was copied.", "Let only pdbt write to it, then run again.")
 
     def begin_with_sealed(self) -> None:
         """Go on building in the sealed file, which is no longer sealed from here on."""
         try:
             self.sealed.replace(self.building)
         except FileNotFoundError:
-            raise UnusableFile(f"There is no finished work to go on with: {self.sealed.name} does not exist.") from None
+            raise UnusableStart(f"There is no finished work to go on with: {self.sealed.name} does not exist.") from None
 
     def seal(self) -> str:
         """Make the closed building file durable and sealed; returns its token."""

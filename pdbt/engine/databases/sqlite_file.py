@@ -15,7 +15,8 @@ from ..errors import BuildError, MissingLibrary
 from ..reading.model import Column
 from . import exports
 from .arrow import Rows, batch_rows, plain_table
-from .files import SMALL_FILE_BYTES, DatabaseFiles, UnusableFile, patiently, worth_rewriting
+from .base import UnusableStart
+from .files import SMALL_FILE_BYTES, DatabaseFiles, patiently, worth_rewriting
 from .names import quoted
 from .reader import connect, finish, sentence
 from .sqlite_types import COLUMNS_AT_MOST, may_not_fit, read_expressions, stored
@@ -327,7 +328,7 @@ class SQLiteFile:
         try:
             yield
         except sqlite3.Error as error:
-            raise UnusableFile(f"{self.name} cannot be opened by SQLite: {error}.", "Run with --full to build it anew.") from error
+            raise UnusableStart(f"{self.name} cannot be opened by SQLite: {error}.", "Run with --full to build it anew.") from error
 
 
 def _adbc() -> Any:
