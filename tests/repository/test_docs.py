@@ -11,6 +11,7 @@ import typer
 from pdbt.cli.app import app
 from pdbt.engine import settings
 from pdbt.engine.reading.formats import SUPPORTED
+from pdbt.engine.reading.types import EXCEPTIONS_FROM, EXCEPTIONS_SHARE, NULL_WORDS
 from tests.conftest import MakeProject, RunProject
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,6 +61,12 @@ def test_every_kind_of_source_file_is_in_the_docs() -> None:
     described = section(DOCS / "reading-files.md", "Reading files")
     missing = [ending for ending in SUPPORTED if not ending.endswith((".gz", ".zst")) and f"`{ending}`" not in described]
     assert missing == []
+
+
+def test_the_rules_of_reading_in_the_docs_are_those_of_the_code() -> None:
+    assert [word for word in NULL_WORDS if f"`{word}`" not in section(DOCS / "reading-files.md", "Types")] == []
+    exceptions = f"at most {EXCEPTIONS_SHARE:.0%} of a column with {EXCEPTIONS_FROM} values or more".replace("%", " %")
+    assert exceptions in section(DOCS / "reading-files.md", "Rows that do not fit")
 
 
 def commands(group: typer.core.TyperGroup, prefix: str = "pdbt") -> dict[str, typer.core.TyperCommand]:
