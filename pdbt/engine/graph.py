@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import GraphError
-from .python_tables import PARAMETERS, argument_names
+from .python_tables import PARAMETERS, argument_names, with_helpers
+from .reading.formats import supported
 from .reading.model import SourceTable
 from .sql import parameter_names, single_select, table_names
 from .state import References, text_hash
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import duckdb
 
 LAYERS = ("processed", "final")
+CHECKS = "checks"
 _HOME_SCHEMAS = frozenset({"", "main", "public"})
 _SYSTEM_SCHEMAS = frozenset({"information_schema", "pg_catalog", "temp", "system"})
 _SYSTEM_PREFIXES = ("sqlite_", "duckdb_", "pragma_", "pg_")
@@ -34,7 +36,7 @@ class Node:
         kind: ``source``, ``sql`` or ``python``.
         layer: ``source``, ``processed`` or ``final``; the last two say where it is exported.
         label: its file as a person would name it, relative to the project.
-        text: the SELECT, or the Python file's text; empty for a source.
+        text: the SELECT, or the Python file's text and that of its helpers; empty for a source.
         inputs: the names of the tables of the project that it reads.
         external: tables of a shared database, made by somebody else, that it reads.
         guessed: `inputs` was found by place, not by a parser.
@@ -99,35 +101,41 @@ class Reader:
 
             self._connection = duckdb.connect()
         row = self._connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [select]).fetchone()
-        document = json.loads(row[0]) if row else {"error": True}
-        if document["error"]:
+        try:
+            document = json.loads(row[0]) if row else {"error": True}
+        except RecursionError:
             return None
-        found: dict[tuple[str, str], None] = {}
-        _collect(document["statements"], frozenset(), found)
-        return References(exact=True, tables=list(found))
+        return None if document["error"] else References(exact=True, tables=list(_collect(document["statements"])))
 
 
-def _collect(part: Any, local: frozenset[str], found: dict[tuple[str, str], None]) -> None:
-    """Collect the tables of a parsed SELECT, leaving out the names that WITH defines where they are in scope."""
-    if isinstance(part, list):
-        for item in part:
-            _collect(item, local, found)
-        return
-    if not isinstance(part, dict):
-        return
-    if part.get("type") == "BASE_TABLE":
-        name, schema = part["table_name"], part.get("schema_name", "")
-        if schema or name.casefold() not in local:
-            found[(schema, name)] = None
+def _collect(statements: Any) -> dict[tuple[str, str], None]:
+    """Collect the tables of a parsed SELECT, leaving out the names that WITH defines where they are in scope.
+
+    Without recursion: a SELECT of a thousand UNIONs is a tree of a thousand levels.
+    """
+    found: dict[tuple[str, str], None] = {}
+    ahead: list[tuple[Any, frozenset[str]]] = [(statements, frozenset())]
+    while ahead:
+        part, local = ahead.pop()
+        if isinstance(part, list):
+            ahead += [(item, local) for item in reversed(part)]
+        elif isinstance(part, dict):
+            if part.get("type") == "BASE_TABLE" and (part.get("schema_name") or part["table_name"].casefold() not in local):
+                found[(part.get("schema_name", ""), part["table_name"])] = None
+            ahead += reversed(_parts_in_scope(part, local))
+    return found
+
+
+def _parts_in_scope(part: Mapping[str, Any], local: frozenset[str]) -> list[tuple[Any, frozenset[str]]]:
+    """Return what a node of the tree consists of, each part with the names that WITH has defined for it."""
+    parts: list[tuple[Any, frozenset[str]]] = []
     if part.get("type") == "RECURSIVE_CTE_NODE":
-        local = local | {part["cte_name"].casefold()}
+        local |= {part["cte_name"].casefold()}
     for definition in part.get("cte_map", {}).get("map", []):
         # WITH ORDERS AS (SELECT … FROM ORDERS) reads the real ORDERS: a name is in scope only after its definition.
-        _collect(definition["value"], local, found)
-        local = local | {definition["key"].casefold()}
-    for key, value in part.items():
-        if key != "cte_map":
-            _collect(value, local, found)
+        parts.append((definition["value"], local))
+        local |= {definition["key"].casefold()}
+    return parts + [(value, local) for key, value in part.items() if key != "cte_map"]
 
 
 def read_graph(project: Path, sources: Iterable[SourceTable], reader: Reader, is_external: Callable[[str], bool]) -> Graph:
@@ -144,18 +152,28 @@ def read_graph(project: Path, sources: Iterable[SourceTable], reader: Reader, is
     """
     found = [Node(source.name, "source", "source", source.label, source.files[0], source=source) for source in sources]
     for layer in LAYERS:
-        found += [_read_node(project, path, layer, reader) for path in _script_files(project / "scripts" / layer)]
+        found += [_read_node(project, path, layer, reader) for path in _script_files(project, layer)]
     nodes = _by_name(found)
-    checks = [_read_node(project, path, "checks", reader) for path in _script_files(project / "scripts" / "checks", (".sql",))]
+    checks = [_read_node(project, path, CHECKS, reader) for path in _script_files(project, CHECKS)]
     resolve = _Resolver(nodes, is_external)
     resolved = {node.name: resolve(node) for node in nodes.values()}
     return Graph(_in_order(resolved), tuple(resolve(check) for check in checks))
 
 
-def _script_files(folder: Path, endings: tuple[str, ...] = (".sql", ".py")) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in endings and not path.name.startswith((".", "_")))
+def _script_files(project: Path, layer: str) -> list[Path]:
+    """Return the files of a folder of scripts that make a table or are a check; refuse those that would seem to and do not."""
+    folder = project / "scripts" / layer
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    visible = [path for path in entries if not path.name.startswith((".", "_"))]
+    for path in visible:
+        inner = next(path.glob("*.sql"), None) if path.is_dir() else None
+        if inner is not None:
+            raise GraphError(f"{inner.relative_to(project).as_posix()} is in a sub-folder.", f"Move it to scripts/{layer}/ itself.")
+    scripts = [path for path in visible if path.suffix.lower() in (".sql", ".py") and path.is_file()]
+    for path in scripts if layer == CHECKS else ():
+        if path.suffix.lower() != ".sql":
+            raise GraphError(f"{path.relative_to(project).as_posix()} is no check: a check is one SELECT.", "Write it as a .sql file.")
+    return scripts
 
 
 def _by_name(found: Iterable[Node]) -> dict[str, Node]:
@@ -179,6 +197,7 @@ def _read_node(project: Path, path: Path, layer: str, reader: Reader) -> Node:
     if path.suffix.lower() == ".py":
         names = argument_names(text, label)
         inputs = tuple(name for name in names if name != PARAMETERS)
+        text = with_helpers(path, text)
         return Node(path.stem, "python", layer, label, path, text, inputs, parameters=None if PARAMETERS in names else ())
     select = single_select(text, label)
     references = reader.references(select)
@@ -199,19 +218,32 @@ class _Resolver:
         for name in node.inputs:
             if name.casefold() in self._by_name:
                 inputs[self._by_name[name.casefold()]] = None
-            elif _is_system(name) or node.guessed:
-                continue  # what a guess by place found and nobody made is left for the database to report
+            elif _is_system(name):
+                continue
             elif self._is_external(name):
                 external[name] = None
-            else:
+            elif not node.guessed and not _is_defined_by_with(node, name):
                 raise self._unknown(node, name)
+        if node.name in inputs and node.layer != CHECKS:
+            raise GraphError(f"{node.label} reads {node.name}, the table that it makes.", "Rename the file, or read something else.")
         return replace(node, inputs=tuple(inputs), external=tuple(external))
 
     def _unknown(self, node: Node, name: str) -> GraphError:
         close = difflib.get_close_matches(name.casefold(), self._by_name, n=1)
         tables = ", ".join(sorted(self._by_name.values()))
-        hint = f"Did you mean {self._by_name[close[0]]}?" if close else f"There are: {tables}." if tables else "data/source is empty."
+        hint = f"There are: {tables}." if tables else "data/source is empty."
+        if close:
+            hint = f"Did you mean {self._by_name[close[0]]}?"
+        elif supported(Path(name)):
+            hint = f"Put the file in data/source, where it becomes a table; {hint[0].lower()}{hint[1:]}"
         return GraphError(f"{node.label} reads {name}, which no file of this project makes.", hint)
+
+
+def _is_defined_by_with(node: Node, name: str) -> bool:
+    """Whether the SELECT itself defines this name: SQLite lets a WITH read itself without the word RECURSIVE, DuckDB's parser not."""
+    if node.kind != "sql" or "." in name:
+        return False
+    return name.casefold() not in {table.casefold() for schema, table in table_names(node.text, always_recursive=True) if not schema}
 
 
 def _is_system(name: str) -> bool:

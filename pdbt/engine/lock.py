@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .errors import RunInProgress
+from .errors import PdbtError, RunInProgress
 
 POLL_SECONDS = 0.1
 
@@ -24,26 +24,33 @@ def run_lock(path: Path, timeout: float, waiting: Callable[[str], None]) -> Iter
 
     Args:
         path: the lock's file, made if missing and never removed (removing it would let two runs lock two files).
-        timeout: seconds to wait for another run to end.
+        timeout: seconds to wait for another run to end; what is no positive number is no wait.
         waiting: told once, in a sentence, when there is a wait.
 
     Raises:
         RunInProgress: another run still holds it; names its PID and start.
+        PdbtError: the file cannot be made or locked.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise PdbtError(f"{path} cannot be written: {error.strerror}.", "A run must be able to write to that folder.") from None
     try:
         _wait_for(descriptor, path, timeout, waiting)
         _write_holder(descriptor)
-        yield
+        try:
+            yield
+        finally:
+            os.ftruncate(descriptor, 0)  # who waits must not read of a run that has ended
     finally:
         os.close(descriptor)
 
 
 def _wait_for(descriptor: int, path: Path, timeout: float, waiting: Callable[[str], None]) -> None:
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + (timeout if timeout > 0 else 0.0)
     told = False
-    while not _try_lock(descriptor):
+    while not _locked(descriptor, path):
         if time.monotonic() >= deadline:
             raise RunInProgress(
                 f"Another run of this project is in progress: {_holder(path)}; waited {timeout:g} s for it.",
@@ -55,19 +62,28 @@ def _wait_for(descriptor: int, path: Path, timeout: float, waiting: Callable[[st
         time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
 
 
+def _locked(descriptor: int, path: Path) -> bool:
+    try:
+        return _try_lock(descriptor)
+    except OSError as error:
+        raise PdbtError(f"{path} cannot be locked: {error.strerror}.", "Put the project on a disk that knows file locks.") from None
+
+
 def _write_holder(descriptor: int) -> None:
+    """Write who holds the lock; of the command line only its first word, for a parameter may be a secret."""
     started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-    text = json.dumps({"pid": os.getpid(), "started": started, "command": " ".join(sys.argv)}) + "\n"
+    text = json.dumps({"pid": os.getpid(), "started": started, "command": Path(sys.argv[0]).name}) + "\n"
     os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, text.encode(), 0)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.write(descriptor, text.encode())
 
 
 def _holder(path: Path) -> str:
-    """Describe who holds the lock; the file is empty for an instant while its holder writes it."""
+    """Describe who holds the lock; the file is empty for an instant before its holder writes it."""
     try:
         holder = json.loads(path.read_text(encoding="utf-8"))
         return f"PID {holder['pid']}, started {holder['started']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "PID unknown, just started"
 
 

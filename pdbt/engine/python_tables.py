@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.util
 import inspect
+import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .errors import BuildError, GraphError, MissingLibrary
 from .settings import Parameter
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 FUNCTION = "table"
 PARAMETERS = "parameters"
+# The package that a file and the helpers beside it seem to be in while it runs.
+_PACKAGE = "python_table"
+# pandas counts in doubles where an integer is missing; beyond this they no longer hold every integer.
+_EXACT_IN_DOUBLE = 2**53
 
 
 def argument_names(text: str, label: str) -> tuple[str, ...]:
@@ -26,20 +35,52 @@ def argument_names(text: str, label: str) -> tuple[str, ...]:
     Raises:
         GraphError: the file is no Python, or has no such function, or one with parameters that name no tables.
     """
-    try:
-        tree = ast.parse(text)
-    except SyntaxError as error:
-        raise GraphError(f"{label} line {error.lineno}: {error.msg}.", "Mend the Python of this file.") from None
+    tree = _parse(text, label)
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == FUNCTION]
     if len(functions) != 1:
         raise GraphError(
             f"{label} has {len(functions) or 'no'} functions called {FUNCTION}; a Python table is one.",
-            f"Write: def {FUNCTION}(ORDERS): … where ORDERS is a table that it reads.",
+            f"Write: def {FUNCTION}(ORDERS): … where ORDERS is a table that it reads. The name of a helper file begins with _.",
         )
     arguments = functions[0].args
     if arguments.vararg or arguments.kwarg:
         raise GraphError(f"{label}: {FUNCTION}() takes * or ** arguments.", "Name each table that it reads as a parameter.")
     return tuple(argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs))
+
+
+def with_helpers(path: Path, text: str) -> str:
+    """Return the text of a file followed by those of the helpers that it imports: ``_name.py`` beside it, as ``from ._name import …``.
+
+    The table depends on all of them, and is made again when one changes.
+    """
+    texts, ahead, seen = [text], [text], {path.stem}
+    while ahead:
+        for name in _relative_imports(ahead.pop()):
+            helper = path.with_name(f"{name}.py")
+            if name not in seen and helper.is_file():
+                seen.add(name)
+                ahead.append(helper.read_text(encoding="utf-8-sig", errors="replace"))
+                texts.append(ahead[-1])
+    return "\n".join(texts)
+
+
+def _parse(text: str, label: str) -> ast.Module:
+    try:
+        return ast.parse(text, filename=label)
+    except SyntaxError as error:
+        raise GraphError(f"{label} line {error.lineno}: {error.msg}.", "Mend the Python of this file.") from None
+    except (ValueError, RecursionError) as error:  # NUL characters; nesting without end
+        raise GraphError(f"{label} is no Python: {error}.", "Mend the Python of this file.") from None
+
+
+def _relative_imports(text: str) -> list[str]:
+    """Return the names of the modules that a text imports from its own folder; none if it is no Python."""
+    names: list[str] = []
+    with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom) and node.level == 1:
+                names += [node.module.partition(".")[0]] if node.module else [alias.name for alias in node.names]
+    return names
 
 
 def compute(path: Path, label: str, read: Callable[[str], pa.Table], parameters: Mapping[str, Parameter]) -> pa.Table:
@@ -53,29 +94,101 @@ def compute(path: Path, label: str, read: Callable[[str], pa.Table], parameters:
 
     Raises:
         BuildError: its code fails, or returns something else than rows; names the line of the file.
+        MissingLibrary: it takes DataFrames, and pandas is not installed.
     """
     try:
-        function = _load_function(path)
-        arguments = {
-            name: dict(parameters) if name == PARAMETERS else _as_asked(read(name), parameter, label)
-            for name, parameter in inspect.signature(function).parameters.items()
-        }
-        result = function(**arguments)
+        with _loaded(path) as module:
+            signature = inspect.signature(getattr(module, FUNCTION))
+            call = signature.bind_partial()
+            for name, parameter in signature.parameters.items():
+                call.arguments[name] = dict(parameters) if name == PARAMETERS else _as_asked(read(name), parameter, label)
+            return _as_arrow(getattr(module, FUNCTION)(*call.args, **call.kwargs), label)
     except (BuildError, MissingLibrary):
         raise
-    except Exception as error:  # The owner's code may raise anything; it becomes one sentence, and --debug shows it all.
-        raise BuildError(f"{label}{_line_in(error, path)}: {type(error).__name__}: {error}", "Mend the code of this table.") from error
-    return _as_arrow(result, label)
+    except (Exception, SystemExit) as error:  # The owner's code may raise anything; it becomes one sentence, and --debug shows it all.
+        raise BuildError(f"{label}{_line_in(error, path)}: {_described(error)}", _hint(error, path)) from error
 
 
-def _load_function(path: Path) -> Callable[..., object]:
-    specification = importlib.util.spec_from_file_location(f"python_table_{path.stem}", path)
+# Loading --------------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _loaded(path: Path) -> Iterator[ModuleType]:
+    """Load a file as a module of a package that is its folder, so that it can import its helpers, and forget it afterwards.
+
+    No bytecode is kept or believed: it knows a file by the second of its last change and its size, and a file mended twice in one
+    second would run as it was. Nor do modules stay: in a process that runs twice, the second run reads the files again.
+    """
+    package = ModuleType(_PACKAGE)
+    package.__path__ = []
+    finder = _Helpers(path.parent)
+    name = f"{_PACKAGE}.{FUNCTION}"
+    specification = importlib.util.spec_from_file_location(name, path, loader=_SourceLoader(name, str(path)))
     if specification is None or specification.loader is None:
         raise BuildError(f"{path} cannot be loaded as Python.")
     module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    function: Callable[..., object] = getattr(module, FUNCTION)
-    return function
+    sys.modules.update({_PACKAGE: package, name: module})
+    sys.meta_path.insert(0, finder)
+    try:
+        specification.loader.exec_module(module)
+        yield module
+    finally:
+        sys.meta_path.remove(finder)
+        for loaded in [loaded for loaded in sys.modules if loaded == _PACKAGE or loaded.startswith(f"{_PACKAGE}.")]:
+            del sys.modules[loaded]
+
+
+class _SourceLoader(SourceFileLoader):
+    """Compiles a file each time, and writes no bytecode beside it."""
+
+    def path_stats(self, path: str) -> Mapping[str, Any]:
+        """Know of no time, by which bytecode could be told to be of this file."""
+        raise OSError(path)
+
+
+class _Helpers:
+    """Finds the modules of one folder for the file that is loaded from it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keep the folder."""
+        self._folder = folder
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
+        """Return how a helper is loaded; None for every other module."""
+        package, _, helper = name.partition(".")
+        file = self._folder / f"{helper}.py"
+        if package != _PACKAGE or not file.is_file():
+            return None
+        return importlib.util.spec_from_file_location(name, file, loader=_SourceLoader(name, str(file)))
+
+
+# Faults of the owner's code -------------------------------------------------------------------------------------------
+
+
+def _described(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return "the code ended the process"
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def _hint(error: BaseException, path: Path) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        missing = error.name.partition(".")[0]
+        if path.with_name(f"{missing}.py").is_file():
+            return f"It is a file beside this one: from .{missing} import …"
+        if missing != _PACKAGE:
+            return f"Run: python3 -m pip install {missing}"
+    return "Mend the code of this table."
+
+
+def _line_in(error: BaseException, path: Path) -> str:
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f" line {error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f" line {lines[-1]}" if lines else ""
+
+
+# Rows -----------------------------------------------------------------------------------------------------------------
 
 
 def _as_asked(rows: pa.Table, parameter: inspect.Parameter, label: str) -> object:
@@ -88,7 +201,44 @@ def _as_asked(rows: pa.Table, parameter: inspect.Parameter, label: str) -> objec
         import pandas  # noqa: F401 - to_pandas needs it, and says so less plainly
     except ModuleNotFoundError:
         raise MissingLibrary("pandas", f"{label} (its parameter {parameter.name} is a DataFrame)") from None
-    return rows.to_pandas()
+    return _as_frame(rows)
+
+
+def _as_frame(rows: pa.Table) -> pd.DataFrame:
+    """Return a DataFrame with types that pandas computes with, where these hold every value.
+
+    Dates become datetime64. Decimals (DuckDB sums integers to some) become integers or doubles. Integers of which some are missing
+    become doubles, as pandas has it, or Int64 where a double would alter one.
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    rows = pa.table([_without_decimals(column) for column in rows.columns], names=rows.column_names)
+    frame: pd.DataFrame = rows.to_pandas(date_as_object=False)
+    for name, column in zip(rows.column_names, rows.columns, strict=True):
+        if pa.types.is_integer(column.type) and column.null_count and _largest(column) > _EXACT_IN_DOUBLE:
+            frame[name] = pd.array(column.to_pylist(), dtype="Int64" if pa.types.is_signed_integer(column.type) else "UInt64")
+    return frame
+
+
+def _without_decimals(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return decimals as integers or doubles, unless these would alter a value."""
+    import pyarrow as pa
+
+    if not pa.types.is_decimal(column.type):
+        return column
+    scale = column.type.scale
+    if scale == 0:
+        return column.cast(pa.int64()) if _largest(column) < 2**63 else column
+    return column.cast(pa.float64()) if _largest(column) * 10**scale <= _EXACT_IN_DOUBLE else column
+
+
+def _largest(column: pa.ChunkedArray) -> Any:
+    """Return the largest distance from 0 of a column of numbers; 0 if it has none."""
+    import pyarrow.compute as pc
+
+    ends = pc.min_max(column).as_py()
+    return 0 if ends["min"] is None else max(abs(ends["min"]), abs(ends["max"]))
 
 
 def _as_arrow(result: Any, label: str) -> pa.Table:
@@ -98,16 +248,21 @@ def _as_arrow(result: Any, label: str) -> pa.Table:
         return result
     if isinstance(result, pa.RecordBatch):
         return pa.Table.from_batches([result])
-    if isinstance(result, pa.RecordBatchReader):
-        return result.read_all()
-    if type(result).__name__ == "DataFrame" and type(result).__module__.startswith("pandas"):
-        try:
-            return pa.Table.from_pandas(result, preserve_index=False)
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            raise BuildError(f"{label}: its DataFrame is no table: {error}", "Give each column one type.") from error
+    pandas = sys.modules.get("pandas")
+    try:
+        if pandas is not None and isinstance(result, pandas.DataFrame):
+            return pa.Table.from_pandas(_with_named_index(result), preserve_index=False)
+        if hasattr(result, "__arrow_c_stream__"):  # a RecordBatchReader, a DuckDB relation, a polars DataFrame
+            return pa.table(result)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        detail = ". ".join(str(part).rstrip(".") for part in error.args)
+        raise BuildError(
+            f"{label}: the {type(result).__name__} it returned is no table: {detail}.", "Give each column one type."
+        ) from error
     raise BuildError(f"{label}: {FUNCTION}() returned {type(result).__name__}.", "Return a pandas DataFrame or a pyarrow Table.")
 
 
-def _line_in(error: BaseException, path: Path) -> str:
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    return f" line {lines[-1]}" if lines else ""
+def _with_named_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """Make columns of the index's named levels: what was grouped by is in them."""
+    levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    return frame.reset_index(level=levels) if levels else frame

@@ -209,15 +209,19 @@ class _Level:
     defining: str = ""
 
 
-def table_names(sql: str) -> tuple[tuple[str, str], ...]:
+def table_names(sql: str, *, always_recursive: bool = False) -> tuple[tuple[str, str], ...]:
     """Find the tables that a SELECT may read by their place in the text, as (schema, name) pairs.
 
     This serves the statements that DuckDB's own parser does not take (`graph.Reader` asks that one first). Where it errs it names
     a table too many: that is a needless order, one too few would be a wrong one.
+
+    Args:
+        sql: a SELECT.
+        always_recursive: take every WITH for one whose definitions may read themselves, as SQLite does.
     """
     words = [token for token in tokens(sql) if token.kind not in ("space", "comment")]
     found: dict[tuple[str, str], None] = {}
-    levels = [_Level()]
+    levels = [_Level(recursive=always_recursive)]
     index = 0
     while index < len(words):
         token, word, level = words[index], words[index].text.upper(), levels[-1]
@@ -227,7 +231,7 @@ def table_names(sql: str) -> tuple[tuple[str, str], ...]:
             levels.pop()
             index = _close(words, index, levels)
         elif word == "WITH" and _definition(words, index + 1 + (recursive := _word(words, index + 1) == "RECURSIVE")):
-            level.recursive = recursive
+            level.recursive = recursive or always_recursive
             index = _define(words, index + 1 + recursive, levels)
         elif token.kind == "word" and word in _BEFORE_TABLE and not _part_of_an_expression(words, index, level):
             level.expecting = level.listing = True

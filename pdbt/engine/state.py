@@ -81,7 +81,8 @@ class State:
 
     def save(self, path: Path) -> None:
         """Write the state whole or not at all."""
-        write_durably(path, json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False, separators=(",", ":")))
+        # ASCII, because a file's name may be no Unicode at all.
+        write_durably(path, json.dumps({"format": FORMAT, **asdict(self)}, separators=(",", ":")))
 
     def copy(self) -> State:
         """Return a state that can change without this one."""
@@ -90,7 +91,7 @@ class State:
 
 def load_state(path: Path) -> State | None:
     """Read a state; None when there is none, or none that this version can use (all is then made again)."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         document = json.loads(path.read_text(encoding="utf-8"))
         if document.pop("format") == FORMAT:
             return _from_document(document)
@@ -102,16 +103,56 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+# Reading --------------------------------------------------------------------------------------------------------------
+# A state steers what a run leaves as it is, so that nothing in it is taken on trust: whatever is no state raises one of the
+# errors that `load_state` knows.
+
+
 def _from_document(document: dict[str, Any]) -> State:
     return State(
-        token=document["token"],
-        base=document["base"],
-        tables={name: TableState(**table) for name, table in document["tables"].items()},
-        checks=document["checks"],
-        exports={path: ExportState(**export) for path, export in document["exports"].items()},
-        stamps={path: Stamp(tuple(entry["stat"]), entry["sha256"], entry["taken"]) for path, entry in document["stamps"].items()},
-        references={
-            digest: References(entry["exact"], [(schema, name) for schema, name in entry["tables"]])
-            for digest, entry in document["references"].items()
-        },
+        token=_text(document["token"]),
+        base=_text(document["base"]),
+        tables={name: _table(entry) for name, entry in document["tables"].items()},
+        checks={name: _texts(entry) for name, entry in document["checks"].items()},
+        exports={path: ExportState(_text(entry["version"]), _text(entry["token"])) for path, entry in document["exports"].items()},
+        stamps={path: _stamp(entry) for path, entry in document["stamps"].items()},
+        references={digest: _references(entry) for digest, entry in document["references"].items()},
     )
+
+
+def _table(entry: dict[str, Any]) -> TableState:
+    return TableState(
+        definition=_texts(entry["definition"]),
+        inputs=_texts(entry["inputs"]),
+        version=_text(entry["version"]),
+        rows=_number(entry["rows"]),
+        rejected=_number(entry["rejected"]),
+        notes=[_text(note) for note in entry["notes"]],
+    )
+
+
+def _stamp(entry: dict[str, Any]) -> Stamp:
+    size, modified, changed, inode = entry["stat"]
+    return Stamp((_number(size), _number(modified), _number(changed), _number(inode)), _text(entry["sha256"]), _number(entry["taken"]))
+
+
+def _references(entry: dict[str, Any]) -> References:
+    if not isinstance(entry["exact"], bool):
+        raise TypeError(entry)
+    return References(entry["exact"], [(_text(schema), _text(name)) for schema, name in entry["tables"]])
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(value)
+    return value
+
+
+def _texts(value: dict[str, object]) -> dict[str, str]:
+    return {key: _text(text) for key, text in value.items()}
