@@ -1,0 +1,71 @@
+"""Projects of each type, made once by `pdbt new` and copied for each test."""
+
+from __future__ import annotations
+
+import compileall
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import RunProject, project_environment
+from tests.pipeline.projects import KINDS, URL_VARIABLE, Project, shop
+
+ROOT = Path(__file__).resolve().parents[2]
+NEW_SECONDS = 60
+TYPE_OPTIONS = {
+    "duckdb": (),
+    "sqlite": ("--db", "sqlite"),
+    "commune": ("--db", "commune"),
+    "postgresql": ("--db", "commune", "--url", f"${{{URL_VARIABLE}}}"),
+}
+
+MakeProject = Callable[[str], Project]
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a new, empty project of each type."""
+    folder = tmp_path_factory.mktemp("pristine")
+    for kind, options in TYPE_OPTIONS.items():
+        command = [sys.executable, "-m", "pdbt", "new", str(folder / f"{kind}_shop"), *options]
+        result = subprocess.run(command, cwd=ROOT, env=project_environment(), capture_output=True, text=True, timeout=NEW_SECONDS)
+        assert result.returncode == 0, result.stdout + result.stderr
+        compileall.compile_dir(folder / f"{kind}_shop" / "scripts", quiet=2)  # each copy's first process need not do it again
+    return folder
+
+
+@pytest.fixture
+def make_project(pristine: Path, run_project: RunProject, tmp_path: Path, request: pytest.FixtureRequest) -> MakeProject:
+    """Make an empty project of a type; PostgreSQL gets a database of its own."""
+
+    def make(kind: str) -> Project:
+        path = tmp_path / f"{kind}_shop"
+        shutil.copytree(pristine / path.name, path, ignore=shutil.ignore_patterns("sample"))
+        if kind != "postgresql":
+            return Project(path, kind, run_project)
+        url = str(request.getfixturevalue("postgres_url"))
+        return Project(path, kind, run_project, url, {URL_VARIABLE: url})
+
+    return make
+
+
+@pytest.fixture(params=KINDS)
+def project(make_project: MakeProject, request: pytest.FixtureRequest) -> Project:
+    """An empty project, of each type in turn."""
+    return make_project(request.param)
+
+
+@pytest.fixture
+def a_shop(project: Project) -> Project:
+    """A project of each type in turn, with three sources, three tables and a check, that has not run yet."""
+    return shop(project)
+
+
+@pytest.fixture
+def duckdb_shop(make_project: MakeProject) -> Project:
+    """The same shop for what has nothing to do with the type of the database."""
+    return shop(make_project("duckdb"))

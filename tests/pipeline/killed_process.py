@@ -1,0 +1,82 @@
+"""A run that ends itself with kill -9 just before its n-th act upon the world, so that every window can be hit for sure.
+
+Usage: killed_process.py N SCRIPT. With 0 it runs to the end and prints its acts as a JSON list of [name, whether publication
+had begun]. An act is a call that a file, a database or a server could notice: calls of the operating system, which Python's
+profiler sees before they happen, and lines of the engine that talk to a database, which its tracer sees.
+"""
+
+from __future__ import annotations
+
+import json
+import linecache
+import os
+import re
+import runpy
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+SYSTEM_CALLS = frozenset(
+    ("replace", "rename", "unlink", "remove", "mkdir", "rmdir", "open", "fsync", "ftruncate", "pwrite", "chmod", "utime")
+)
+DATABASE_LINE = re.compile(r"\.(execute\w*|commit|rollback|transaction|close|cursor|copy|connect|adbc_\w+|fetch\w*)\(")
+
+
+class Counter:
+    """Counts acts, and ends the process before the one that was asked for."""
+
+    def __init__(self, last: int) -> None:
+        """End before act number `last`, counted from 1; 0 means never."""
+        self.last = last
+        self.publishing = False
+        self.acts: list[tuple[str, bool]] = []
+
+    def watch_calls(self, _frame: FrameType, event: str, argument: object) -> None:
+        """Look at one call, for `sys.setprofile`."""
+        if event == "c_call" and getattr(argument, "__module__", "") == "posix":
+            name = getattr(argument, "__name__", "")
+            if name in SYSTEM_CALLS:
+                self.act(name)
+
+    def watch_engine(self, frame: FrameType, event: str, _argument: object) -> Tracer | None:
+        """Look at what happens in the engine, for `sys.settrace`."""
+        code = frame.f_code
+        if "/scripts/engine/" not in code.co_filename:
+            return None
+        if code.co_name == "publish" and code.co_filename.endswith("engine/publish.py"):
+            self.publishing = True
+        line = linecache.getline(code.co_filename, frame.f_lineno)
+        if event == "line" and DATABASE_LINE.search(line):
+            self.act(f"{Path(code.co_filename).name}: {line.strip()}")
+        return self.watch_engine
+
+    def act(self, name: str) -> None:
+        """Count an act, and end here if it was the one."""
+        self.acts.append((name, self.publishing))
+        if len(self.acts) == self.last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+Tracer = Callable[[FrameType, str, object], "Tracer | None"]
+
+
+def main() -> None:
+    """Run the script."""
+    counter = Counter(int(sys.argv[1]))
+    sys.argv = sys.argv[2:]
+    sys.settrace(counter.watch_engine)
+    sys.setprofile(counter.watch_calls)
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as ended:
+        sys.setprofile(None)
+        sys.settrace(None)
+        if ended.code:
+            raise
+    print(json.dumps(counter.acts))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,370 @@
+"""Cost follows change: what did not change is not imported, built, checked, published or exported again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sqlite3
+from dataclasses import replace
+
+import duckdb
+import pytest
+
+from tests.conftest import RUN_SCRIPT
+from tests.pipeline.conftest import MakeProject
+from tests.pipeline.projects import (
+    CUSTOMERS,
+    ORDERS,
+    PRODUCTS,
+    REVENUE,
+    REVENUE_ROWS,
+    Project,
+    shop,
+    touch_later,
+)
+
+EVERYTHING = {
+    "import ORDERS",
+    "import CUSTOMERS",
+    "import PRODUCTS",
+    "build ORDER_LINES",
+    "build REVENUE",
+    "build CATALOGUE",
+    "check ORDERS_HAVE_CUSTOMERS",
+    "export data/processed/ORDER_LINES.csv",
+    "export data/final/REVENUE.csv",
+    "export data/final/CATALOGUE.csv",
+}
+BUILT_FROM_ORDERS = {
+    "build ORDER_LINES",
+    "build REVENUE",
+    "check ORDERS_HAVE_CUSTOMERS",
+    "export data/processed/ORDER_LINES.csv",
+    "export data/final/REVENUE.csv",
+}
+ALL_REVENUE = "SELECT country, orders, amount FROM REVENUE ORDER BY country"
+STEP_SCRIPTS = ("scripts/source.py", "scripts/transforming.py", "scripts/results.py")
+
+
+@pytest.fixture
+def a_run_shop(a_shop: Project) -> Project:
+    """A shop that ran once."""
+    a_shop.run()
+    return a_shop
+
+
+@pytest.fixture
+def duckdb_run_shop(duckdb_shop: Project) -> Project:
+    """The same, for what has nothing to do with the type of the database."""
+    duckdb_shop.run()
+    return duckdb_shop
+
+
+def test_a_first_run_makes_everything_and_a_second_one_nothing(a_shop: Project) -> None:
+    assert a_shop.made_by_a_run() == EVERYTHING
+    assert a_shop.query(ALL_REVENUE) == REVENUE_ROWS
+    assert a_shop.exported("final/REVENUE.csv") == [
+        {"country": "CH", "orders": "2", "amount": "75"},
+        {"country": "PT", "orders": "2", "amount": "150"},
+    ]
+    assert a_shop.exported("final/CATALOGUE.csv")[0] == {"code": "007", "label": "lamp"}
+    before = a_shop.identities()
+    assert len(before) == (3 if a_shop.url else 4)
+
+    assert a_shop.made_by_a_run() == set()
+    assert set(a_shop.outcome().values()) == {"reused"}
+    assert a_shop.identities() == before
+    assert a_shop.leftovers() == []
+
+
+@pytest.mark.parametrize("how", ["touched", "written again"])
+def test_a_source_with_the_same_content_is_not_imported_again(duckdb_run_shop: Project, how: str) -> None:
+    before = duckdb_run_shop.identities()
+    path = duckdb_run_shop.path / "data/source/ORDERS.csv"
+    if how == "touched":
+        touch_later(path)
+    else:
+        path.unlink()
+        duckdb_run_shop.source("ORDERS.csv", ORDERS)
+    assert duckdb_run_shop.made_by_a_run() == set()
+    assert duckdb_run_shop.made_by_a_run() == set()
+    assert duckdb_run_shop.identities() == before
+
+
+def test_only_what_reads_a_changed_source_is_made_again(a_run_shop: Project) -> None:
+    catalogue = a_run_shop.identities()["data/final/CATALOGUE.csv"]
+    a_run_shop.source("ORDERS.csv", ORDERS + "5,30,25\n")
+    assert a_run_shop.made_by_a_run() == {"import ORDERS", *BUILT_FROM_ORDERS}
+    assert a_run_shop.query(ALL_REVENUE) == [("CH", 3, 100), ("PT", 2, 150)]
+    assert a_run_shop.identities()["data/final/CATALOGUE.csv"] == catalogue
+
+
+def test_a_change_of_the_same_length_and_time_is_seen(duckdb_run_shop: Project) -> None:
+    """Size and time of change alone do not show it, as after `cp -p` or a restored backup."""
+    path = duckdb_run_shop.path / "data/source/ORDERS.csv"
+    stat = path.stat()
+    duckdb_run_shop.source("ORDERS.csv", ORDERS.replace("4,30,5", "4,30,6"))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    duckdb_run_shop.run()
+    assert duckdb_run_shop.query(ALL_REVENUE) == [("CH", 2, 76), ("PT", 2, 150)]
+
+
+def test_only_the_table_whose_sql_changed_is_built_again(duckdb_run_shop: Project) -> None:
+    duckdb_run_shop.final("REVENUE", REVENUE.replace("FROM ORDER_LINES", "FROM ORDER_LINES WHERE amount > 5"))
+    assert duckdb_run_shop.made_by_a_run() == {"build REVENUE", "export data/final/REVENUE.csv"}
+    assert duckdb_run_shop.query(ALL_REVENUE) == [("CH", 1, 70), ("PT", 2, 150)]
+
+
+def test_a_comment_leaves_the_results_as_they_are(duckdb_run_shop: Project) -> None:
+    duckdb_run_shop.final("REVENUE", f"-- what each country brings; not $tax\n{REVENUE}")
+    duckdb_run_shop.run()
+    assert duckdb_run_shop.query(ALL_REVENUE) == REVENUE_ROWS
+    assert duckdb_run_shop.outcome()["build ORDER_LINES"] == "reused"
+
+
+def test_a_parameter_concerns_the_tables_that_use_it(a_shop: Project) -> None:
+    a_shop.setting("parameters", "least = 0")
+    a_shop.setting("parameters", 'season = "spring"')
+    a_shop.final("REVENUE", REVENUE.replace("FROM ORDER_LINES", "FROM ORDER_LINES WHERE amount >= $least"))
+    a_shop.final("CATALOGUE", "SELECT code, label, $season AS season FROM PRODUCTS ORDER BY code")
+    a_shop.run()
+    assert a_shop.query(ALL_REVENUE) == REVENUE_ROWS
+    its_steps = {"build REVENUE", "export data/final/REVENUE.csv"}
+
+    assert a_shop.made_by_a_run("--param", "least=70") == its_steps
+    assert a_shop.query(ALL_REVENUE) == [("CH", 1, 70), ("PT", 1, 100)]
+    assert a_shop.made_by_a_run("--param", "least=70", "--param", "season=spring") == set()
+
+    # back to what pdbt.toml says
+    assert a_shop.made_by_a_run() == its_steps
+    assert a_shop.query(ALL_REVENUE) == REVENUE_ROWS
+    assert a_shop.made_by_a_run("--param", "season=it's winter") == {"build CATALOGUE", "export data/final/CATALOGUE.csv"}
+    assert {row["season"] for row in a_shop.exported("final/CATALOGUE.csv")} == {"it's winter"}
+
+
+def test_files_that_come_and_go_take_their_tables_along(a_run_shop: Project) -> None:
+    revenue = a_run_shop.identities()["data/final/REVENUE.csv"]
+    a_run_shop.source("RETURNS.csv", "order,reason\n1,broken\n")
+    a_run_shop.processed("BROKEN", 'SELECT o.id, r.reason FROM RETURNS r JOIN ORDERS o ON o.id = r."order"')
+    assert a_run_shop.made_by_a_run() == {"import RETURNS", "build BROKEN", "export data/processed/BROKEN.csv"}
+    assert a_run_shop.query("SELECT id, reason FROM BROKEN") == [(1, "broken")]
+
+    (a_run_shop.path / "data/source/RETURNS.csv").unlink()
+    (a_run_shop.path / "scripts/processed/BROKEN.sql").unlink()
+    assert a_run_shop.made_by_a_run() == {"drop RETURNS", "drop BROKEN"}
+    assert a_run_shop.identities()["data/final/REVENUE.csv"] == revenue
+    assert not (a_run_shop.path / "data/processed/BROKEN.csv").exists()
+    for gone in ("RETURNS", "BROKEN"):
+        with pytest.raises(Exception, match=f"(?i){gone}"):
+            a_run_shop.query(f"SELECT * FROM {gone}")
+    assert a_run_shop.query(ALL_REVENUE) == REVENUE_ROWS
+
+
+def test_a_table_may_become_a_source_and_change_its_folder(duckdb_run_shop: Project) -> None:
+    (duckdb_run_shop.path / "scripts/final/CATALOGUE.sql").rename(duckdb_run_shop.path / "scripts/processed/CATALOGUE.sql")
+    duckdb_run_shop.run()
+    assert duckdb_run_shop.exported("processed/CATALOGUE.csv")[0] == {"code": "007", "label": "lamp"}
+    assert not (duckdb_run_shop.path / "data/final/CATALOGUE.csv").exists()
+
+    (duckdb_run_shop.path / "scripts/processed/CATALOGUE.sql").unlink()
+    duckdb_run_shop.source("catalogue.csv", "code,label\n9x,by hand\n")
+    duckdb_run_shop.run()
+    assert duckdb_run_shop.query("SELECT code, label FROM CATALOGUE") == [("9x", "by hand")]
+    assert not (duckdb_run_shop.path / "data/processed/CATALOGUE.csv").exists()
+
+
+def test_a_failed_check_publishes_nothing_and_the_import_is_kept(a_run_shop: Project) -> None:
+    before = a_run_shop.identities()
+    a_run_shop.source("ORDERS.csv", ORDERS + "5,99,25\n")
+    ended = a_run_shop.run(code=1)
+    assert "ORDERS_HAVE_CUSTOMERS" in ended.stderr
+    assert a_run_shop.query(ALL_REVENUE) == REVENUE_ROWS
+    assert a_run_shop.identities() == before
+
+    a_run_shop.source("CUSTOMERS.csv", CUSTOMERS + "99,Eve,PT\n")
+    assert a_run_shop.made_by_a_run() == {"import CUSTOMERS", *BUILT_FROM_ORDERS}
+    assert a_run_shop.outcome()["import ORDERS"] == "reused"
+    assert a_run_shop.query(ALL_REVENUE) == [("CH", 2, 75), ("PT", 3, 175)]
+    assert a_run_shop.leftovers() == []
+
+
+def test_work_before_a_failing_table_is_kept(a_shop: Project) -> None:
+    a_shop.final("REVENUE", REVENUE.replace("amount)", "amountt)"))
+    ended = a_shop.run(code=1)
+    assert "scripts/final/REVENUE.sql" in ended.stderr
+    assert "amountt" in ended.stderr
+
+    a_shop.final("REVENUE", REVENUE)
+    assert not {"import ORDERS", "build ORDER_LINES"} & a_shop.made_by_a_run()
+    assert a_shop.outcome()["import ORDERS"] == "reused"
+    assert a_shop.query(ALL_REVENUE) == REVENUE_ROWS
+    assert len(a_shop.exported("final/REVENUE.csv")) == 2
+
+
+def test_a_change_taken_back_after_a_failure_publishes_the_old_results(a_run_shop: Project) -> None:
+    a_run_shop.source("ORDERS.csv", ORDERS + "5,99,25\n")
+    a_run_shop.run(code=1)
+    a_run_shop.source("ORDERS.csv", ORDERS)
+    a_run_shop.run()
+    assert a_run_shop.query(ALL_REVENUE) == REVENUE_ROWS
+    assert len(a_run_shop.exported("processed/ORDER_LINES.csv")) == 4
+    assert a_run_shop.made_by_a_run() == set()
+
+
+@pytest.mark.parametrize("how", ["deleted", "edited"])
+def test_an_export_that_is_not_what_was_written_is_written_again(a_run_shop: Project, how: str) -> None:
+    before = a_run_shop.identities()
+    path = a_run_shop.path / "data/final/REVENUE.csv"
+    right = path.read_text(encoding="utf-8")
+    if how == "deleted":
+        path.unlink()
+    else:
+        path.write_text(right + "XX,1,1\n", encoding="utf-8")
+    assert a_run_shop.made_by_a_run() == {"export data/final/REVENUE.csv"}
+    assert path.read_text(encoding="utf-8") == right
+    after = a_run_shop.identities()
+    assert {name for name in before if before[name] != after[name]} == {"data/final/REVENUE.csv"}
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite", "commune"])
+def test_a_lost_database_is_made_again(make_project: MakeProject, kind: str) -> None:
+    project = shop(make_project(kind))
+    project.run()
+    project.database.unlink()
+    assert project.made_by_a_run() == EVERYTHING
+    assert project.query(ALL_REVENUE) == REVENUE_ROWS
+
+
+@pytest.mark.parametrize("state", [None, "", "{", "[]", '{"format": 1}', '{"format": 999}', '{"format": 1, "token": 5, "tables": []}'])
+def test_a_lost_or_unreadable_state_costs_time_and_nothing_else(duckdb_shop: Project, state: str | None) -> None:
+    duckdb_shop.run()
+    path = duckdb_shop.path / "db/.work/state.json"
+    if state is None:
+        path.unlink()
+    else:
+        path.write_text(state, encoding="utf-8")
+    assert duckdb_shop.made_by_a_run() == EVERYTHING
+    assert duckdb_shop.query(ALL_REVENUE) == REVENUE_ROWS
+
+
+def test_a_lost_work_folder_costs_time_and_nothing_else(a_run_shop: Project) -> None:
+    shutil.rmtree(a_run_shop.path / "db/.work")
+    a_run_shop.source("ORDERS.csv", ORDERS + "5,30,25\n")
+    a_run_shop.run()
+    assert a_run_shop.query(ALL_REVENUE) == [("CH", 3, 100), ("PT", 2, 150)]
+    assert a_run_shop.made_by_a_run() == set()
+
+
+def test_full_makes_everything_again(a_run_shop: Project) -> None:
+    assert a_run_shop.made_by_a_run("--full") == EVERYTHING
+    assert a_run_shop.query(ALL_REVENUE) == REVENUE_ROWS
+    assert a_run_shop.made_by_a_run() == set()
+
+
+def test_another_export_format_writes_exports_and_builds_nothing(duckdb_run_shop: Project) -> None:
+    duckdb_run_shop.setting("export", 'format = "json"')
+    assert duckdb_run_shop.made_by_a_run() == {
+        "export data/processed/ORDER_LINES.json",
+        "export data/final/REVENUE.json",
+        "export data/final/CATALOGUE.json",
+    }
+    assert json.loads((duckdb_run_shop.path / "data/final/REVENUE.json").read_text(encoding="utf-8")) == [
+        {"country": "CH", "orders": 2, "amount": 75},
+        {"country": "PT", "orders": 2, "amount": 150},
+    ]
+    assert not list((duckdb_run_shop.path / "data").rglob("ORDER_LINES.csv"))
+
+
+def test_changed_reading_settings_import_the_table_again(duckdb_run_shop: Project) -> None:
+    duckdb_run_shop.setting("source.ORDERS", 'types = { id = "VARCHAR" }')
+    assert duckdb_run_shop.made_by_a_run() == {"import ORDERS", *BUILT_FROM_ORDERS}
+    assert duckdb_run_shop.query("SELECT id FROM ORDERS ORDER BY id LIMIT 1") == [("1",)]
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
+def test_a_database_that_somebody_wrote_to_is_made_again(make_project: MakeProject, kind: str) -> None:
+    project = shop(make_project(kind))
+    project.run()
+    connect = duckdb.connect if kind == "duckdb" else sqlite3.connect
+    with contextlib.closing(connect(str(project.database))) as connection:
+        connection.execute("DELETE FROM REVENUE")
+        connection.execute("DROP TABLE ORDERS")
+        connection.commit()
+    assert project.query("SELECT count(*) FROM REVENUE") == [(0,)]
+    assert project.made_by_a_run() == EVERYTHING
+    assert project.query(ALL_REVENUE) == REVENUE_ROWS
+
+
+def test_python_tables_follow_their_text_and_inputs(a_run_shop: Project) -> None:
+    doubled = "import pyarrow as pa\n\n\ndef table(ORDERS: pa.Table) -> pa.Table:\n    return ORDERS.select(['id', 'amount'])\n"
+    a_run_shop.write("scripts/final/AMOUNTS.py", doubled)
+    a_run_shop.write("scripts/final/BY_COUNTRY.py", "def table(REVENUE):\n    return REVENUE.assign(share=REVENUE['amount'] / 225)\n")
+    steps = {"build AMOUNTS", "build BY_COUNTRY", "export data/final/AMOUNTS.csv", "export data/final/BY_COUNTRY.csv"}
+    assert a_run_shop.made_by_a_run() == steps
+    assert a_run_shop.query("SELECT sum(id), sum(amount) FROM AMOUNTS") == [(10, 225)]
+    assert a_run_shop.query("SELECT share FROM BY_COUNTRY WHERE country = 'CH'")[0][0] == pytest.approx(1 / 3)
+    assert a_run_shop.made_by_a_run() == set()
+
+    a_run_shop.write("scripts/final/AMOUNTS.py", doubled.replace("['id', 'amount']", "['id', 'amount', 'customer']"))
+    assert a_run_shop.made_by_a_run() == {"build AMOUNTS", "export data/final/AMOUNTS.csv"}
+    a_run_shop.source("CUSTOMERS.csv", CUSTOMERS.replace("Ana,PT", "Ana,ES"))
+    made = a_run_shop.made_by_a_run()
+    assert "build BY_COUNTRY" in made
+    assert "build AMOUNTS" not in made
+    assert a_run_shop.query("SELECT country FROM BY_COUNTRY ORDER BY country") == [("CH",), ("ES",)]
+
+
+def test_the_steps_can_be_run_one_by_one(a_shop: Project) -> None:
+    for script in STEP_SCRIPTS:
+        a_shop.run(script=script)
+    assert a_shop.query(ALL_REVENUE) == REVENUE_ROWS
+    assert len(a_shop.exported("processed/ORDER_LINES.csv")) == 4
+    assert a_shop.made_by_a_run() == set()
+
+    before = a_shop.identities()
+    a_shop.source("PRODUCTS.csv", PRODUCTS + "009,table\n")
+    a_shop.run(script=STEP_SCRIPTS[0])
+    assert a_shop.outcome() == {"import ORDERS": "reused", "import CUSTOMERS": "reused", "import PRODUCTS": "rebuilt"}
+    assert a_shop.identities() == before
+    # the whole run goes on from what the step did
+    a_shop.run()
+    assert a_shop.outcome()["import PRODUCTS"] == "reused"
+    assert a_shop.outcome()["build CATALOGUE"] == "rebuilt"
+    assert a_shop.query("SELECT count(*) FROM CATALOGUE") == [(3,)]
+
+
+def test_results_alone_refuse_what_is_not_up_to_date(duckdb_run_shop: Project) -> None:
+    before = duckdb_run_shop.identities()
+    duckdb_run_shop.source("ORDERS.csv", ORDERS + "5,30,25\n")
+    refused = duckdb_run_shop.run(script=STEP_SCRIPTS[2], code=1)
+    assert "ORDERS is not up to date (data/source/ORDERS.csv changed), so nothing was published." in refused.stderr
+    assert "python3 scripts/source.py" in refused.stderr
+    duckdb_run_shop.run(script=STEP_SCRIPTS[0])
+    refused = duckdb_run_shop.run(script=STEP_SCRIPTS[2], code=1)
+    assert "ORDER_LINES is not up to date (" in refused.stderr
+    assert "python3 scripts/transforming.py" in refused.stderr
+    assert duckdb_run_shop.identities() == before
+    assert duckdb_run_shop.query(ALL_REVENUE) == REVENUE_ROWS
+
+
+def test_tables_cannot_be_built_before_the_import(a_shop: Project) -> None:
+    refused = a_shop.run(script=STEP_SCRIPTS[1], code=1)
+    assert "which is not there yet" in refused.stderr
+    assert "python3 scripts/source.py" in refused.stderr
+
+
+def test_an_empty_project_has_nothing_to_run(project: Project) -> None:
+    assert "There is nothing in this project to run." in project.run("--dry-run").stdout
+    project.run()
+    project.run()
+    assert project.leftovers() == []
+
+
+def test_a_project_can_be_moved(duckdb_shop: Project, make_project: MakeProject) -> None:
+    duckdb_shop.run()
+    moved = replace(duckdb_shop, path=duckdb_shop.path.rename(duckdb_shop.path.with_name("moved to a path with spaces é")))
+    assert moved.made_by_a_run() == set()
+    assert moved.run_project(moved.path, script=RUN_SCRIPT).code == 0
+    assert moved.query(ALL_REVENUE) == REVENUE_ROWS
