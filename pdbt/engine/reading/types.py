@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -116,15 +116,31 @@ class Evidence:
     Attributes:
         seen: distinct trimmed values, with how often the sample had them.
         counts: for a reading, what the whole column was found to be.
+        misfits: for a reading, the distinct trimmed values of the whole column that it does not accept, when they are few.
     """
 
     seen: Counter[str] = field(default_factory=Counter)
     counts: dict[Reading, Count] = field(default_factory=dict)
 
-    def shapes(self) -> dict[str, Shape]:
-        """Return each value that is not NULL with its shape."""
-        shapes = {value: shape(value) for value in self.seen}
-        return {value: found for value, found in shapes.items() if found.family != "null"}
+    misfits: dict[Reading, set[str]] = field(default_factory=dict)
+
+    def add(self, values: Iterable[str]) -> None:
+        """Take more values of the column into account, as written."""
+        self.seen.update(value.strip(WHITE_SPACE) for value in values)
+
+    def shapes(self) -> dict[str, Shape] | None:
+        """Return each value that is not NULL with its shape; None as soon as they show that the column is text."""
+        found: dict[str, Shape] = {}
+        others = 0
+        bearable = sum(self.seen.values()) if self.counts else max(1, _SUSPECTED_SHARE * sum(self.seen.values()))
+        for value, times in self.seen.items():
+            what = shape(value)
+            others += times if what.family == "other" else 0
+            if what.family == "code" or others > bearable:
+                return None
+            if what.family != "null":
+                found[value] = what
+        return found
 
 
 class Decision(NamedTuple):
@@ -144,11 +160,11 @@ def decide(evidence: Evidence, decimal: str | None = None, proven: NumberFormat 
         proven: the number format that other columns of the file prove.
     """
     shapes = evidence.shapes()
+    if shapes is None:
+        return Decision(TEXT)
     families = {found.family for found in shapes.values()}
     if not families:
         return Decision(EMPTY)
-    if "code" in families:
-        return Decision(TEXT)
     if "other" not in families:
         return _decide_family(shapes, decimal, proven) if len(families) == 1 else Decision(TEXT)
     known = families - {"other"}

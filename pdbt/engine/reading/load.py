@@ -1,0 +1,161 @@
+"""Loading one source table: find out how it is read, load it verified, and decide again with what did not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+
+from ..errors import SourceError
+from .casts import MISFIT, reason
+from .model import Column, CreateTable, Loaded, ReadOptions, SourceTable
+from .opening import Part, open_files
+from .records import read_records
+from .rejects import Rejects
+from .structured import StructuredPart
+from .task import ROW_HINT, ImportTask
+from .text_files import TextFile
+from .text_part import TextPart
+from .types import WHITE_SPACE
+from .union import unite
+
+ATTEMPTS = 12  # a column that still does not fit by then is text
+
+
+def load_table(
+    source: SourceTable, options: ReadOptions, connection: duckdb.DuckDBPyConnection, create: CreateTable, scratch: Path
+) -> Loaded:
+    """Read the files of a source into a table.
+
+    Args:
+        source: the table and its files.
+        options: what pdbt.toml says about it.
+        connection: where DuckDB reads the files.
+        create: makes the table from a SELECT; called until one SELECT comes to its end.
+        scratch: a folder for temporary files, of which only the rejected rows are left.
+
+    Raises:
+        SourceError: a file or, unless rows are to be rejected, a row of it cannot be read.
+        SettingsError: the options say a type that there is not, or name a column that is in no file.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    rejected = scratch / f"{source.name}.rejected.csv"
+    with Rejects(rejected) as rejects, ImportTask(source, options, connection, scratch, rejects) as task:
+        columns, rows = _load(task, open_files(task), create)
+        return Loaded(columns, rows, rejects.count, rejects.file, task.notes(), tuple(task.unreadable))
+
+
+def _load(task: ImportTask, parts: list[Part], create: CreateTable) -> tuple[tuple[Column, ...], int]:
+    """Load until every value fits: each attempt knows more values, and what is read as text fits always."""
+    as_text: set[str] = set()
+    for attempt in range(ATTEMPTS):
+        columns = _decide(parts, as_text)
+        if not columns:
+            break
+        texts = [part for part in parts if isinstance(part, TextPart)]
+        uncounted = [part for part in texts if part.uncounted()]
+        if uncounted:
+            for part in uncounted:
+                part.survey(task.connection)
+            continue
+        for part in texts:
+            _set_apart(task, part)
+        try:
+            rows = create(_select(parts, columns), columns)
+        except duckdb.Error as error:
+            if MISFIT in str(error):
+                _learn(task, texts, as_text, last=attempt >= ATTEMPTS - 2)
+            elif not _make_readable(task, parts):
+                raise
+            parts = [part for part in parts if part.files]
+            continue
+        for part in texts:
+            _reject(task, part)
+        return tuple(columns), rows
+    return (), 0
+
+
+def _decide(parts: Sequence[Part], as_text: set[str]) -> list[Column]:
+    """Decide how each part is read and return the columns of the table that they make."""
+    for part in parts:
+        part.decide()
+    columns = unite((part.columns() for part in parts), as_text)
+    types = {column.name.casefold(): column.type for column in columns}
+    for part in parts:
+        part.adapt(types)
+    return columns
+
+
+def _select(parts: Sequence[Part], columns: Sequence[Column]) -> str:
+    return "\nUNION ALL\n".join(select for part in parts for select in part.select(columns))
+
+
+def _learn(task: ImportTask, parts: Sequence[TextPart], as_text: set[str], *, last: bool) -> None:
+    """Find the values that did not fit; a column is text when they tell nothing that could be decided anew."""
+    for part in parts:
+        before = [decision.reading for decision in part.decisions]
+        wrong = part.survey(task.connection)
+        part.decide()
+        for place in wrong:
+            decision = part.decisions[place]
+            nothing_new = decision.reading == before[place] and not decision.exceptions and not decision.reading.forced
+            if nothing_new or last:
+                as_text.add(part.names[place].casefold())
+
+
+def _make_readable(task: ImportTask, parts: Sequence[Part]) -> bool:
+    """Rewrite the files that DuckDB refuses, or set them aside; returns whether there were any."""
+    found = False
+    for part in parts:
+        if isinstance(part, StructuredPart):
+            for path, error in part.unreadable(task.connection):
+                task.give_up(path, error)
+                part.files.remove(path)
+                found = True
+            continue
+        for file in part.unreadable_by_duckdb(task.connection):
+            part.replace_file(file, task.clean(file))
+            found = True
+    return found
+
+
+def _set_apart(task: ImportTask, part: TextPart) -> None:
+    """Make the rows with exceptions addressable by line; or end the import with the first of them."""
+    for file in part.with_exceptions(task.connection):
+        if task.fails:
+            raise _first_exception(task, part, file)
+        if file.clean is None:
+            part.replace_file(file, task.clean(file))
+
+
+def _first_exception(task: ImportTask, part: TextPart, file: TextFile) -> SourceError:
+    line, place, value = next(_exceptions(task, part, file))
+    line, name = file.row(line), part.names[place]
+    message = f"{task.source.name}: line {line} of {file.label}, column {name}: {reason(part.readings[place], value)}."
+    return SourceError(message, ROW_HINT, path=str(file.path), line=line, column=name, text=value)
+
+
+def _exceptions(task: ImportTask, part: TextPart, file: TextFile) -> Iterator[tuple[int, int, str]]:
+    """Yield line, column's place and value of the exceptions of a file, by line."""
+    if file.clean:
+        yield from part.rows_with_exceptions(task.connection, file)
+        return
+    misfits = {place: part.evidence[place].misfits.get(part.readings[place], set()) for place in part.exceptions()}
+    for record in read_records(file.path, file.dialect):
+        for place, values in misfits.items():
+            if place < len(record.fields) and record.fields[place].strip(WHITE_SPACE) in values:
+                yield record.line, place, record.fields[place]
+
+
+def _reject(task: ImportTask, part: TextPart) -> None:
+    """Write down the rows that the load left out, with their text as the file has it."""
+    for file in part.with_exceptions(task.connection):
+        found = {line: (place, value) for line, place, value in part.rows_with_exceptions(task.connection, file)}
+        for record in read_records(file.path, file.dialect) if found else ():
+            place, value = found.pop(record.line, (None, ""))
+            if place is not None:
+                why = reason(part.readings[place], value)
+                task.rejects.add(file.label, file.row(record.line), part.names[place], why, record.text)
+            if not found:
+                break

@@ -1,0 +1,113 @@
+"""The first look at a table's files: how each is read, and which are read together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+
+from ..errors import SettingsError
+from . import formats, spreadsheet, structured
+from .dialect import Sniffed, sniff
+from .structured import StructuredPart
+from .task import UNREADABLE, ImportTask
+from .text_files import TextFile, fit_width
+from .text_part import TextPart
+from .types import Evidence
+
+Part = TextPart | StructuredPart
+
+_SAMPLED_ROWS = 500  # of one part, over all its files
+_FEWEST_SAMPLED_ROWS = 20  # of each of its files
+_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*(?:\([0-9, ]+\))?(?:\[\])*")
+
+
+def open_files(task: ImportTask) -> list[Part]:
+    """Find out how each file of a table is read and put those that are alike into one part; a file that cannot be read is set aside.
+
+    Raises:
+        SourceError: a file cannot be read, and the import fails at the first fault.
+        SettingsError: the options say a type that there is not, or name a column that is in no file.
+    """
+    _require_types(task)
+    texts: dict[tuple[str, ...], list[tuple[TextFile, Sniffed]]] = {}
+    others: dict[str, list[Path]] = {}
+    for path in task.source.files:
+        kind = structured.kind_of(path)
+        if kind:
+            others.setdefault(kind, []).append(path)
+            continue
+        try:
+            file, sniffed = _open_text(task, path)
+        except UNREADABLE as error:
+            task.give_up(path, error)
+            continue
+        task.note(file.label, sniffed.dialect.notes)
+        texts.setdefault((file.dialect.delimiter, *file.dialect.names), []).append((file, sniffed))
+    parts: list[Part] = [_text_part(task, files) for files in texts.values()]
+    for kind, paths in others.items():
+        parts.extend(_structured_parts(task, kind, paths))
+    parts = [part for part in parts if part.files]
+    _require_columns(task, parts)
+    return parts
+
+
+def _open_text(task: ImportTask, path: Path) -> tuple[TextFile, Sniffed]:
+    if formats.ending(path) not in formats.SPREADSHEET:
+        sniffed = sniff(path, task.options)
+        return TextFile(path, task.label(path), sniffed.dialect), sniffed
+    sheet = spreadsheet.write_csv(path, task.temporary_file())
+    task.note(task.label(path), sheet.notes)
+    sniffed = sniff(sheet.path, replace(task.options, delimiter=",", encoding="utf-8"))
+    return TextFile(sheet.path, task.label(path), sniffed.dialect, row_lines=sheet.row_lines), sniffed
+
+
+def _text_part(task: ImportTask, files: Sequence[tuple[TextFile, Sniffed]]) -> TextPart:
+    names = files[0][0].dialect.names
+    evidence = [Evidence() for _ in names]
+    rows_each = max(_FEWEST_SAMPLED_ROWS, _SAMPLED_ROWS // len(files))
+    for _, sniffed in files:
+        rows = [row for row in (fit_width(row, len(names)) for row in sniffed.rows) if row]
+        for column, values in zip(evidence, zip(*rows[:: len(rows) // rows_each + 1], strict=True), strict=False):
+            column.add(values)
+    said = {name.casefold(): type_name for name, type_name in task.options.types.items()}
+    forced = {place: said[name.casefold()] for place, name in enumerate(names) if name.casefold() in said}
+    ready = [file if file.dialect.plain else task.clean(file) for file, _ in files]
+    return TextPart(names, [file for file in ready if file], evidence, task.options.decimal, forced)
+
+
+def _structured_parts(task: ImportTask, kind: str, paths: Sequence[Path]) -> list[StructuredPart]:
+    readable = []
+    for path in paths:
+        try:
+            structured.require_readable(task.connection, kind, path)
+        except UNREADABLE as error:
+            task.give_up(path, error)
+        else:
+            readable.append(path)
+    return [structured.open_part(task.connection, kind, readable)] if readable else []
+
+
+def _require_types(task: ImportTask) -> None:
+    for name, type_name in task.options.types.items():
+        key = f"source.{task.source.name}.types.{name}"
+        try:
+            if not _TYPE.fullmatch(type_name):
+                raise duckdb.ParserException(type_name)
+            task.connection.execute(f"SELECT CAST(NULL AS {type_name})").fetchall()
+        except duckdb.Error:
+            hint = "Use one of DuckDB's types, such as VARCHAR, BIGINT, DOUBLE or DATE."
+            raise SettingsError(f"{key} in pdbt.toml: there is no type {type_name!r}.", hint, key=key, received=type_name) from None
+
+
+def _require_columns(task: ImportTask, parts: Sequence[Part]) -> None:
+    names = {name.casefold(): name for part in parts for name in part.names}
+    for name in task.options.types if parts else ():
+        if name.casefold() not in names:
+            key = f"source.{task.source.name}.types.{name}"
+            message = f"{key} in pdbt.toml: {task.source.label} has no column {name!r}."
+            hint = f"Its columns are {', '.join(list(names.values())[:20])}."
+            raise SettingsError(message, hint, key=key, received=name, allowed=tuple(names.values()))

@@ -1,0 +1,58 @@
+"""What was set aside: rows with their line and reason, and files that could not be read."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+HEADER = ("file", "line", "column", "reason", "text")
+
+
+class Rejects:
+    """Writes rejected rows to a CSV file, which is made with the first of them.
+
+    Attributes:
+        count: rows and files written so far.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Remember where to write; an earlier file there is removed."""
+        self._path = path
+        self._stream: TextIO | None = None
+        self.count = 0
+        path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Rejects:
+        """Return itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close the file; after a failure remove it."""
+        if self._stream:
+            self._stream.close()
+        if kind:
+            self._path.unlink(missing_ok=True)
+
+    def add(self, file: str, line: int | None, column: str, reason: str, text: str) -> None:
+        """Write one row, or one file when there is no line."""
+        self.add_all([(file, line, column, reason, text)])
+
+    def add_all(self, rows: Iterable[tuple[str, int | None, str, str, str]]) -> None:
+        """Write rows."""
+        for row in rows:
+            if self._stream is None:
+                self._stream = self._path.open("w", encoding="utf-8", newline="")
+                csv.writer(self._stream, lineterminator="\n").writerow(HEADER)
+            csv.writer(self._stream, lineterminator="\n").writerow(["" if value is None else value for value in row])
+            self.count += 1
+
+    @property
+    def file(self) -> Path | None:
+        """The file, closed and whole; None when nothing was rejected."""
+        if self._stream is None:
+            return None
+        self._stream.flush()
+        return self._path

@@ -1,0 +1,138 @@
+"""Text files as DuckDB reads them: as they are when that is safe, else rewritten row by row into a clean file."""
+
+from __future__ import annotations
+
+import csv
+from bisect import bisect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+
+from .casts import literal, text_name
+from .dialect import Dialect
+from .encoding import UTF_8, confirm_encoding
+from .formats import ending
+from .records import Record, read_records
+
+LINE = "line"
+"""The column of a clean file that holds the physical line of the original."""
+
+_DUCKDB_LINE_BYTES = 2_000_000  # the longest row that read_csv takes unless told
+_COMPRESSION = {".gz": "gzip", ".zst": "zstd"}
+
+BadRow = Callable[[Record, str], None]
+"""What to do with a row that has the wrong number of fields, and the reason in words."""
+
+
+@dataclass
+class TextFile:
+    """One text file of a table.
+
+    Attributes:
+        path: the file.
+        label: the file as a person would name it.
+        dialect: how it is to be read.
+        clean: its rows in a clean file, once that was made.
+        longest: bytes of the longest row of the clean file.
+        row_lines: for a sheet, the physical line of the file at which each of its rows starts.
+    """
+
+    path: Path
+    label: str
+    dialect: Dialect
+    clean: Path | None = None
+    longest: int = 0
+    row_lines: tuple[int, ...] = ()
+
+    def row(self, line: int) -> int:
+        """Return the line, or the row of the sheet, that a person finds there."""
+        return bisect(self.row_lines, line) if self.row_lines else line
+
+    def kind(self) -> tuple[object, ...]:
+        """Return what is equal for files that one read_csv can read."""
+        if self.clean:
+            return (True, self.longest > _DUCKDB_LINE_BYTES and self.longest)
+        dialect = self.dialect
+        return (False, dialect.delimiter, dialect.quote, dialect.escape, dialect.body_line, ending(self.path)[-4:])
+
+
+def read_all(files: Sequence[TextFile], width: int) -> list[str]:
+    """Return table functions that read the files in their order, all columns as text under `casts.text_name`.
+
+    The columns of clean files begin with LINE.
+    """
+    return [_read_csv(list(alike), width) for _, alike in groupby(files, key=TextFile.kind)]
+
+
+def _read_csv(files: list[TextFile], width: int) -> str:
+    first = files[0]
+    columns = [f"{text_name(place)}: 'VARCHAR'" for place in range(width)]
+    if first.clean:
+        paths, separation = [file.clean or file.path for file in files], Dialect(body_line=0)
+        columns.insert(0, f"{LINE}: 'BIGINT'")
+        packed = "none"
+    else:
+        paths, separation = [file.path for file in files], first.dialect
+        packed = _COMPRESSION.get(first.path.suffix.lower(), "none")
+    options = {
+        "auto_detect": "false",
+        "header": "false",
+        "skip": str(separation.body_line),
+        "delim": literal(separation.delimiter),
+        "quote": literal(separation.quote),
+        "escape": literal(separation.escape),
+        "compression": literal(packed),
+        "hive_partitioning": "false",
+        "columns": "{" + ", ".join(columns) + "}",
+    }
+    if first.clean and first.longest > _DUCKDB_LINE_BYTES:
+        options["max_line_size"] = str(first.longest + 1000)
+    listed = ", ".join(literal(glob_escape(path)) for path in paths)
+    return f"read_csv([{listed}], {', '.join(f'{name}={value}' for name, value in options.items())})"
+
+
+def glob_escape(path: Path) -> str:
+    """Write a path so that DuckDB takes no character of it for a pattern."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
+
+
+def clean(file: TextFile, target: Path, bad: BadRow) -> TextFile:
+    """Write the rows of a file that have the right number of fields to a clean file, each behind its line; memory is bounded.
+
+    Raises:
+        SourceError: the file is not text to its end.
+        OSError, EOFError, zlib.error: it cannot be unpacked to its end.
+    """
+    dialect = _confirmed(file)
+    width = len(dialect.names)
+    longest = 0
+    with target.open("w", encoding="utf-8", newline="") as stream:
+        write = csv.writer(stream, lineterminator="\n").writerow
+        for record in read_records(file.path, dialect):
+            fields = fit_width(record.fields, width)
+            if fields is None:
+                bad(record, f"has {len(record.fields):,} field{'s' if len(record.fields) != 1 else ''}, {width:,} expected")
+                continue
+            if len(record.text) > longest:
+                longest = max(longest, len(record.text.encode()))
+            write((record.line, *fields))
+    return replace(file, dialect=dialect, clean=target, longest=2 * longest + 4 * width)
+
+
+def _confirmed(file: TextFile) -> Dialect:
+    """Return the dialect with the encoding that the whole file is in: the sample may have held plain letters only."""
+    dialect = file.dialect
+    if dialect.encoding != UTF_8:
+        return dialect
+    encoding = confirm_encoding(file.path, UTF_8)
+    if encoding == UTF_8:
+        return dialect
+    return replace(dialect, encoding=encoding, notes=(f"Read as {encoding}.", *dialect.notes))
+
+
+def fit_width(fields: tuple[str, ...], width: int) -> tuple[str, ...] | None:
+    """Return the fields of a row without empty ones beyond the last column (lines that end in a delimiter); None when they do not fit."""
+    if len(fields) == width:
+        return fields
+    return fields[:width] if len(fields) > width and not any(fields[width:]) else None
