@@ -11,6 +11,7 @@ from types import FrameType
 
 from .errors import DONE, PIPELINE_FAILED, PdbtError
 from .plan import Step
+from .report import say
 from .run import Run
 from .session import RunOptions, open_run, plan_run
 
@@ -35,7 +36,7 @@ def main(project: Path, steps: Sequence[StepFunction], arguments: Sequence[str] 
     signal.signal(signal.SIGTERM, _stop)
     try:
         if words.dry_run:
-            print(describe_plan(plan_run(project, options)))
+            say(describe_plan(plan_run(project, options)), sys.stdout)
             return DONE
         with open_run(project, options) as run:
             for step in steps:
@@ -44,21 +45,21 @@ def main(project: Path, steps: Sequence[StepFunction], arguments: Sequence[str] 
     except PdbtError as error:
         if words.debug:
             raise
-        print(f"error: {error.message}", file=sys.stderr)
+        say(f"error: {error.message}", sys.stderr)
         if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
+            say(f"hint: {error.hint}", sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         if words.debug:
             raise
-        print("Stopped. Nothing was published.", file=sys.stderr)
+        say("Stopped. Nothing was published.", sys.stderr)
         return INTERRUPTED
     except Exception as error:
         # Not foreseen: either the owner's own code in scripts/, or a fault of the engine. No traceback unless it is asked for.
         if words.debug:
             raise
-        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
-        print("hint: The same command with --debug shows where.", file=sys.stderr)
+        say(f"error: {type(error).__name__}: {error}", sys.stderr)
+        say("hint: The same command with --debug shows where.", sys.stderr)
         return PIPELINE_FAILED
 
 
@@ -77,10 +78,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--full", action="store_true", help="make everything again, changed or not")
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="set $NAME in SQL for this run")
     parser.add_argument("--dry-run", action="store_true", help="print what would be made again and why, and do nothing")
-    parser.add_argument("--lock-timeout", type=float, metavar="SECONDS", help="how long to wait for another run of this project")
+    parser.add_argument("--lock-timeout", type=_seconds, metavar="SECONDS", help="how long to wait for another run of this project")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
     return parser
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError("a number of seconds, 0 or more")
+    return value
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

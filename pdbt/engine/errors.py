@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 DONE = 0
 PIPELINE_FAILED = 1
 NEEDS_A_HAND = 2
@@ -23,6 +25,11 @@ class PdbtError(Exception):
         self.hint = " ".join(hint.split())
         self.exit_code = exit_code
         super().__init__(f"{self.message} {self.hint}".strip())
+
+    def redact(self, mask: Callable[[str], str]) -> None:
+        """Mask the secrets in what is told; `mask` returns a text without them."""
+        self.message, self.hint = mask(self.message), mask(self.hint)
+        self.args = (f"{self.message} {self.hint}".strip(),)
 
 
 class SettingsError(PdbtError, ValueError):

@@ -18,7 +18,10 @@ from .reading.formats import stem, supported
 from .reading.model import SourceTable
 
 # A file system may stamp two writes within this time alike; a file that was this young when its stamp was taken is hashed again.
-MTIME_GRANULARITY_NS = 20_000_000
+# ext4, XFS, APFS and NTFS stamp at the kernel's tick; FAT, HFS+ and some shares write whole seconds, FAT even ones only.
+FINE_GRANULARITY_NS = 20_000_000
+COARSE_GRANULARITY_NS = 2_000_000_000
+_SECOND_NS = 1_000_000_000
 # Hashing less than this takes no longer than starting a thread.
 SMALL_BYTES = 1 << 20
 _TEMPORARY_ENDINGS = (".part", ".tmp", ".crdownload", ".swp", "~")
@@ -41,7 +44,7 @@ def discover_sources(project: Path) -> Discovered:
     folder = project / "data" / "source"
     tables: dict[str, SourceTable] = {}
     ignored: list[str] = []
-    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+    for entry in _entries(folder):
         if _is_hidden(entry):
             continue
         label = entry.relative_to(project).as_posix()
@@ -64,6 +67,16 @@ def table_name(text: str) -> str:
     """Return the table's name for a file's or folder's name without its ending: capitals, digits and underscores."""
     name = re.sub(r"\W+", "_", unicodedata.normalize("NFC", text)).strip("_").upper()
     return f"T_{name}" if not name or name[0].isdigit() else name
+
+
+def _entries(folder: Path) -> list[Path]:
+    """List a folder in name order; one that is not there is empty."""
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _unreadable(folder, error) from None
 
 
 def _files_below(folder: Path, project: Path, ignored: list[str]) -> tuple[Path, ...]:
@@ -101,12 +114,21 @@ class Stamp:
 
     def certain(self, stat: tuple[int, ...]) -> bool:
         """Whether a file with this stat now is surely the one that was stamped, without reading it."""
-        return self.stat == stat and self.taken - self.stat[1] > MTIME_GRANULARITY_NS
+        modified = self.stat[1]
+        granularity = FINE_GRANULARITY_NS if modified % _SECOND_NS else COARSE_GRANULARITY_NS
+        return self.stat == stat and self.taken - modified > granularity
 
 
 def file_stat(path: Path) -> tuple[int, ...]:
-    """Return size, mtime, ctime and inode of a file."""
-    found = path.stat()
+    """Return size, mtime, ctime and inode of a file.
+
+    Raises:
+        SourceError: it cannot be looked at: it is gone, or a link to nothing.
+    """
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from None
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
@@ -121,10 +143,14 @@ def stamp(path: Path) -> Stamp:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.", path=str(path)) from None
+        raise _unreadable(path, error) from None
     if file_stat(path) != before:
         raise _changed_meanwhile(path)
     return Stamp(before, digest, taken)
+
+
+def _unreadable(path: Path, error: OSError) -> SourceError:
+    return SourceError(f"{path} cannot be read: {error.strerror}.", "Check that it is there and that you may read it.", path=str(path))
 
 
 def _changed_meanwhile(path: Path) -> SourceError:
@@ -184,7 +210,7 @@ class Stamping:
         self._stamps: dict[Path, Stamp] = {}
         self._errors: dict[Path, SourceError] = {}
         self._thread: threading.Thread | None = None
-        if sum(path.stat().st_size for path in self._paths) < SMALL_BYTES:
+        if sum(path.stat().st_size for path in self._paths if path.exists()) < SMALL_BYTES:
             self._work()
         else:
             self._thread = threading.Thread(target=self._work, daemon=True)

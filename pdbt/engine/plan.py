@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from .errors import GraphError, SettingsError
+from .errors import SourceError
 from .files import Stamp, file_stat, file_token, stamp
 from .graph import Graph, Node
 from .reading.model import RULES_VERSION
@@ -109,7 +108,8 @@ class Planner:
     def definition(self, node: Node) -> dict[str, str]:
         """Return what a built table or a check is made from, by aspect."""
         names = sorted(self.parameters) if node.parameters is None else node.parameters
-        used = {f"parameter ${name}": json.dumps(self.parameters[name], default=str) for name in names}
+        # A parameter may hold a secret of the environment, and the state is a file: only its hash is kept.
+        used = {f"parameter ${name}": text_hash(json.dumps(self.parameters[name], default=str)) for name in names}
         return {"its text": text_hash(node.text), **used}
 
     def source_definition(self, node: Node, stamps: Mapping[str, Stamp]) -> dict[str, str]:
@@ -140,12 +140,15 @@ class Planner:
     def _known_stamp(self, path: Path, label: str) -> Stamp | None:
         """Return the stamp of a file whose content is that of the last run, reading it only where its stat leaves a doubt."""
         known = self.state.stamps.get(label)
-        stat = file_stat(path)
-        if known is None or known.stat[0] != stat[0]:
-            return None
-        if known.certain(stat):
-            return known
-        fresh = stamp(path)
+        try:
+            stat = file_stat(path)
+            if known is None or known.stat[0] != stat[0]:
+                return None
+            if known.certain(stat):
+                return known
+            fresh = stamp(path)
+        except SourceError:
+            return None  # the import tells what is wrong with it, or sets it aside
         if fresh.sha256 != known.sha256:
             return None
         self.state.stamps[label] = fresh
@@ -196,73 +199,3 @@ def _difference(before: Mapping[str, str], now: Mapping[str, str]) -> str:
         if before[aspect] != now[aspect]:
             return f"{aspect} changed"
     return ""
-
-
-# Parameters -----------------------------------------------------------------------------------------------------------
-
-
-def resolve_parameters(settings: Settings, overrides: Sequence[str]) -> dict[str, Parameter]:
-    """Return the parameters of a run: those of pdbt.toml, overridden by ``name=value`` texts of the command line.
-
-    Raises:
-        SettingsError: an override is no ``name=value``, or its value is not of the type that pdbt.toml gives the name.
-    """
-    parameters = dict(settings.parameters)
-    for override in overrides:
-        name, equals, text = override.partition("=")
-        if not equals or not name.isidentifier():
-            raise SettingsError(f"--param {override} is not name=value.", "Write for example: --param country=FR", key="parameters")
-        parameters[name] = _typed(name, text, parameters.get(name))
-    return parameters
-
-
-def check_parameters(graph: Graph, parameters: Mapping[str, Parameter], overrides: Sequence[str]) -> None:
-    """Refuse a ``$name`` without a value, and an override that nothing uses.
-
-    Raises:
-        GraphError: a file uses a parameter that has no value.
-        SettingsError: an override's name appears in no file and not in pdbt.toml.
-    """
-    used: set[str] = set()
-    uses_any = False
-    for node in (*graph.nodes.values(), *graph.checks):
-        uses_any = uses_any or node.parameters is None
-        for name in node.parameters or ():
-            used.add(name)
-            if name not in parameters:
-                raise GraphError(
-                    f"{node.label} uses ${name}, which has no value.",
-                    f"Set {name} under [parameters] in pdbt.toml, or give --param {name}=VALUE.",
-                )
-    for name in (override.partition("=")[0] for override in overrides):
-        if name not in used and not uses_any:
-            known = ", ".join(f"${known}" for known in sorted(used)) or "none"
-            raise SettingsError(f"--param {name}: no file of this project uses ${name}.", f"Used: {known}.", key=f"parameters.{name}")
-
-
-def _typed(name: str, text: str, default: Parameter | None) -> Parameter:
-    """Read a value of the command line as the type of the name's default; without a default, as TOML would, else as text."""
-    if isinstance(default, str):
-        return text
-    value = _toml_value(text)
-    if default is None:
-        return text if value is None else value
-    expected = (int, float) if isinstance(default, float) else type(default)
-    if value is None or not isinstance(value, expected) or isinstance(value, bool) != isinstance(default, bool):
-        kind = type(default).__name__
-        raise SettingsError(
-            f'--param {name}={text}: pdbt.toml gives {name} as {kind} ({default}), "{text}" is none.',
-            f"Give a {kind}.",
-            key=f"parameters.{name}",
-        )
-    return value
-
-
-def _toml_value(text: str) -> Parameter | None:
-    import tomllib
-
-    try:
-        value: object = tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, KeyError):
-        return None
-    return value if isinstance(value, (str, int, float, datetime.date, datetime.time, list)) else None

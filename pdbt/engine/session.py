@@ -14,7 +14,8 @@ from .errors import PdbtError, RunInProgress
 from .files import discover_sources
 from .graph import Reader, read_graph
 from .lock import run_lock
-from .plan import Planner, Step, check_parameters, resolve_parameters
+from .parameters import check_parameters, resolve_parameters
+from .plan import Planner, Step
 from .publish import WorkFolder, begin, look
 from .report import Report
 from .run import Run
@@ -72,6 +73,7 @@ def open_run(project: Path, options: RunOptions) -> Iterator[Run]:
         report.finish("refused", error.message)
         raise
     except PdbtError as error:
+        error.redact(settings.redact)
         report.finish("failed", str(error))
         raise
     except BaseException as error:
@@ -87,9 +89,9 @@ def _run(settings: Settings, options: RunOptions, report: Report) -> Iterator[Ru
     try:
         folder = _folder(settings)
         beginning = begin(folder, database)
-        planner, ignored = _planner(settings, options, beginning.work or beginning.published.copy(), database)
+        planner, notes = _planner(settings, options, beginning.work or beginning.published.copy(), database)
         planner.published = frozenset(table.version for table in beginning.published.tables.values())
-        for sentence in ignored:
+        for sentence in notes:
             report.note(sentence)
         run = Run(report, folder, database, beginning, planner)
         try:
@@ -137,7 +139,7 @@ def _database(settings: Settings) -> Database:
 
 
 def _planner(settings: Settings, options: RunOptions, state: State, database: Database) -> tuple[Planner, tuple[str, ...]]:
-    """Read the project; return its planner and the files of data/source that are none."""
+    """Read the project; return its planner, and what a person should be told of it."""
     discovered = discover_sources(settings.project)
     reader = Reader(state.references)
     labels = {path.relative_to(settings.project).as_posix() for table in discovered.tables for path in table.files}
@@ -146,4 +148,5 @@ def _planner(settings: Settings, options: RunOptions, state: State, database: Da
     state.references = reader.used
     parameters = resolve_parameters(settings, options.parameters)
     check_parameters(graph, parameters, options.parameters)
-    return Planner(settings, graph, state, parameters, options.full), discovered.ignored
+    notes = (*discovered.ignored, *settings.stray_sources(table.name for table in discovered.tables))
+    return Planner(settings, graph, state, parameters, options.full), notes
