@@ -53,7 +53,12 @@ QUOTES = [
     Case("apostrophes", "id,name,n\n1,O'Brien,5\n2,D'Arcy,6\n3,'t Hooft,7\n", "id¦name¦n", ["1¦O'Brien¦5", "2¦D'Arcy¦6", "3¦'t Hooft¦7"]),
     Case("inches", 'id,part,n\n1,5" pipe,3\n2,"6"" pipe",4\n3,7",5\n', "id¦part¦n", ['1¦5" pipe¦3', '2¦6" pipe¦4', '3¦7"¦5']),
     Case("quotes in quotes", 'id,text,n\n1,"He said "hi" to me",3\n2,plain,4\n', "id¦text¦n", ['1¦He said "hi" to me¦3', "2¦plain¦4"]),
-    Case("quotes with commas in quotes", 'id,text,n\n1,"He said "hi", and left",3\n2,p,4\n', "id¦text¦n", ['1¦He said "hi", and left¦3', "2¦p¦4"]),
+    Case(
+        "quotes with commas in quotes",
+        'id,text,n\n1,"He said "hi", and left",3\n2,p,4\n',
+        "id¦text¦n",
+        ['1¦He said "hi", and left¦3', "2¦p¦4"],
+    ),
     Case("quoted word at the start", 'id,text,n\n1,"quoted" word,3\n2,p,4\n', "id¦text¦n", ['1¦"quoted" word¦3', "2¦p¦4"]),
     Case("never closed", 'id,text,n\n1,"open,3\n2,"b",4\n3,c,5\n', "id¦text¦n", ['1¦"open¦3', "2¦b¦4", "3¦c¦5"]),
     Case("never closed at the end", 'id,text,n\n1,a,3\n2,"b,4\n', "id¦text¦n", ["1¦a¦3", '2¦"b¦4']),
@@ -80,7 +85,12 @@ NEWLINES = [
 ]
 
 ENCODINGS = [
-    Case(f"{encoding}", "ville;pays\nOrléans;Côte d’Ivoire\nZürich;Česko\n".encode(encoding), "ville¦pays", ["Orléans¦Côte d’Ivoire", "Zürich¦Česko"])
+    Case(
+        f"{encoding}",
+        "ville;pays\nOrléans;Côte d’Ivoire\nZürich;Česko\n".encode(encoding),
+        "ville¦pays",
+        ["Orléans¦Côte d’Ivoire", "Zürich¦Česko"],
+    )
     for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32")
 ] + [
     Case("windows-1252", "ville;prix\nOrléans;5 €\nNîmes;7 €\n".encode("cp1252"), "ville¦prix", ["Orléans¦5 €", "Nîmes¦7 €"]),
@@ -97,7 +107,9 @@ PREAMBLES = [
     Case("title and blank", "Sales report 2024\n\n" + people(","), "id¦name¦age", PEOPLE),
     Case("comments", "# made by x, y\n# on 2024-01-05\n" + people(","), "id¦name¦age", PEOPLE),
     Case("keys", "Source: World Bank, IMF\nDate: 2024-01-05\nUnits: years, none, many, more\n\n" + people(","), "id¦name¦age", PEOPLE),
-    Case("keys of the same width", "Source: a, b, c\nid,name,age\n" + "\n".join(r.replace("¦", ",") for r in PEOPLE), "id¦name¦age", PEOPLE),
+    Case(
+        "keys of the same width", "Source: a, b, c\nid,name,age\n" + "\n".join(r.replace("¦", ",") for r in PEOPLE), "id¦name¦age", PEOPLE
+    ),
     Case("excel title", "Report,,\n,,\n" + people(","), "id¦name¦age", PEOPLE),
     Case("excel keys", "Date:,2024-01-05,\nBy:,Ada,\n" + people(","), "id¦name¦age", PEOPLE),
     Case("leading blank lines", "\n\n  \n" + people(","), "id¦name¦age", PEOPLE),
@@ -109,12 +121,26 @@ PREAMBLES = [
 ]
 
 HEADERS = [
-    Case("groups", ",,Sales,,Costs,\nid,name,q1,q2,q1,q2\n1,a,5,6,7,8\n2,b,6,7,8,9\n", "id¦name¦Sales_q1¦Sales_q2¦Costs_q1¦Costs_q2", ["1¦a¦5¦6¦7¦8", "2¦b¦6¦7¦8¦9"]),
-    Case("groups cut short", "id,name,Sales,,Costs\n,,q1,q2,q1,q2\n1,a,5,6,7,8\n2,b,6,7,8,9\n", "id¦name¦Sales_q1¦Sales_q2¦Costs_q1¦Costs_q2", ["1¦a¦5¦6¦7¦8", "2¦b¦6¦7¦8¦9"]),
+    Case(
+        "groups",
+        ",,Sales,,Costs,\nid,name,q1,q2,q1,q2\n1,a,5,6,7,8\n2,b,6,7,8,9\n",
+        "id¦name¦Sales_q1¦Sales_q2¦Costs_q1¦Costs_q2",
+        ["1¦a¦5¦6¦7¦8", "2¦b¦6¦7¦8¦9"],
+    ),
+    Case(
+        "groups cut short",
+        "id,name,Sales,,Costs\n,,q1,q2,q1,q2\n1,a,5,6,7,8\n2,b,6,7,8,9\n",
+        "id¦name¦Sales_q1¦Sales_q2¦Costs_q1¦Costs_q2",
+        ["1¦a¦5¦6¦7¦8", "2¦b¦6¦7¦8¦9"],
+    ),
     Case("units", "id,weight,height\n,kg,cm\n1,70.5,180\n2,60,170\n", "id¦weight_kg¦height_cm", ["1¦70.5¦180", "2¦60¦170"]),
     Case("units in brackets", "time,speed\n(s),(m/s)\n0.1,5\n0.2,6\n0.3,7\n", "time_(s)¦speed_(m/s)", ["0.1¦5", "0.2¦6", "0.3¦7"]),
-    Case("three rows", "Region,2019,,2020,\n,sales,cost,sales,cost\n,EUR,EUR,EUR,EUR\nNorth,5,6,7,8\nSouth,6,7,8,9\n",
-         "Region¦2019_sales_EUR¦2019_cost_EUR¦2020_sales_EUR¦2020_cost_EUR", ["North¦5¦6¦7¦8", "South¦6¦7¦8¦9"]),
+    Case(
+        "three rows",
+        "Region,2019,,2020,\n,sales,cost,sales,cost\n,EUR,EUR,EUR,EUR\nNorth,5,6,7,8\nSouth,6,7,8,9\n",
+        "Region¦2019_sales_EUR¦2019_cost_EUR¦2020_sales_EUR¦2020_cost_EUR",
+        ["North¦5¦6¦7¦8", "South¦6¦7¦8¦9"],
+    ),
     Case("no header", "1,Ada,36.5\n2,Bob,41\n3,Cy,7.25\n", "column_1¦column_2¦column_3", PEOPLE),
     Case("no header, numbers", "1,2,3\n4,5,6\n7,8,9\n", "column_1¦column_2¦column_3", ["1¦2¦3", "4¦5¦6", "7¦8¦9"]),
     Case("no header, text", "red,small\nblue,large\nred,large\n", "column_1¦column_2", ["red¦small", "blue¦large", "red¦large"]),
@@ -126,12 +152,26 @@ HEADERS = [
     Case("BOM only", b"\xef\xbb\xbf", "column_1", []),
     Case("one row", "id,name,age\n1,Ada,36.5\n", "id¦name¦age", PEOPLE[:1]),
     Case("one row of text", "first,last\nAda,Lovelace\n", "first¦last", ["Ada¦Lovelace"]),
-    Case("years", "country,2019,2020,2021\nFrance,67,68,69\nItaly,60,59,58\n", "country¦2019¦2020¦2021", ["France¦67¦68¦69", "Italy¦60¦59¦58"]),
-    Case("years, first name empty", ",2019,2020\nFrance,6.7,6.8\nItaly,6.0,5.9\n", "column_1¦2019¦2020", ["France¦6.7¦6.8", "Italy¦6.0¦5.9"]),
+    Case(
+        "years",
+        "country,2019,2020,2021\nFrance,67,68,69\nItaly,60,59,58\n",
+        "country¦2019¦2020¦2021",
+        ["France¦67¦68¦69", "Italy¦60¦59¦58"],
+    ),
+    Case(
+        "years, first name empty", ",2019,2020\nFrance,6.7,6.8\nItaly,6.0,5.9\n", "column_1¦2019¦2020", ["France¦6.7¦6.8", "Italy¦6.0¦5.9"]
+    ),
     Case("one year", "country,2020\nFrance,67\nItaly,60\n", "country¦2020", ["France¦67", "Italy¦60"]),
     Case("days", "name,1,2,3,4\nAda,8,8,7,0\nBob,7,8,8,1\n", "name¦1¦2¦3¦4", ["Ada¦8¦8¦7¦0", "Bob¦7¦8¦8¦1"]),
-    Case("dates as names", "region,2024-01-01,2024-02-01\nNorth,5,6\nSouth,7,8\n", "region¦2024-01-01¦2024-02-01", ["North¦5¦6", "South¦7¦8"]),
-    Case("all text", "first,last,city\nAda,Lovelace,London\nAlan,Turing,Wilmslow\n", "first¦last¦city", ["Ada¦Lovelace¦London", "Alan¦Turing¦Wilmslow"]),
+    Case(
+        "dates as names", "region,2024-01-01,2024-02-01\nNorth,5,6\nSouth,7,8\n", "region¦2024-01-01¦2024-02-01", ["North¦5¦6", "South¦7¦8"]
+    ),
+    Case(
+        "all text",
+        "first,last,city\nAda,Lovelace,London\nAlan,Turing,Wilmslow\n",
+        "first¦last¦city",
+        ["Ada¦Lovelace¦London", "Alan¦Turing¦Wilmslow"],
+    ),
     Case("duplicates", "a,A,b,,b\n1,2,3,4,5\n6,7,8,9,10\n", "a¦A_2¦b¦column_4¦b_2", ["1¦2¦3¦4¦5", "6¦7¦8¦9¦10"]),
     Case("duplicate that exists", "a,a,a_2\n1,2,3\n", "a¦a_3¦a_2", ["1¦2¦3"]),
     Case("spaces in names", " id , full name ,n\n1,Ada B,2\n", "id¦full name¦n", ["1¦Ada B¦2"]),
@@ -158,11 +198,17 @@ ONE_COLUMN = [
     Case("dates", "day\n2024-01-05\n2024-01-06\n", "day", ["2024-01-05", "2024-01-06"]),
     Case("times without a header", "12:30:00\n13:45:10\n", "column_1", ["12:30:00", "13:45:10"]),
     Case("timestamps", "at\n2024-01-05 12:30\n2024-01-06 13:40\n", "at", ["2024-01-05 12:30", "2024-01-06 13:40"]),
-    Case("sentences", "comment\nHello, you there\nThis is it, is it not\nNo\nWell, well, well\n", "comment",
-         ["Hello, you there", "This is it, is it not", "No", "Well, well, well"]),
+    Case(
+        "sentences",
+        "comment\nHello, you there\nThis is it, is it not\nNo\nWell, well, well\n",
+        "comment",
+        ["Hello, you there", "This is it, is it not", "No", "Well, well, well"],
+    ),
     Case("places", "place\nParis, France\nRome, Italy\nBonn, Germany\n", "place", ["Paris, France", "Rome, Italy", "Bonn, Germany"]),
     Case("quoted", 'text\n"a, b"\n"c; d"\n"e"\n', "text", ["a, b", "c; d", "e"]),
-    Case("full names", "full name\nAda Lovelace\nAlan Turing\nGrace Hopper\n", "full name", ["Ada Lovelace", "Alan Turing", "Grace Hopper"]),
+    Case(
+        "full names", "full name\nAda Lovelace\nAlan Turing\nGrace Hopper\n", "full name", ["Ada Lovelace", "Alan Turing", "Grace Hopper"]
+    ),
     Case("links", "link\nhttp://a.org/x\nhttps://b.org/y\n", "link", ["http://a.org/x", "https://b.org/y"]),
 ]
 
@@ -176,26 +222,45 @@ NEIGHBOURS = [
     Case("tabs and commas", "id\tcity\n1\tParis, FR\n2\tRome, IT\n", "id¦city", ["1¦Paris, FR", "2¦Rome, IT"]),
     Case("caret and commas", "1^Paris, FR\n2^Rome, IT\n3^Bonn, DE\n", "column_1¦column_2", ["1¦Paris, FR", "2¦Rome, IT", "3¦Bonn, DE"]),
     Case("hidden in quotes", 'id,text\n1,"a;b;c;d"\n2,"e;f;g;h"\n', "id¦text", ["1¦a;b;c;d", "2¦e;f;g;h"]),
-    Case("hidden lines in quotes", 'id;text\n1;"x,y\nx,y\nx,y\nx,y"\n2;"x,y\nx,y\nx,y"\n', "id¦text", ["1¦x,y\nx,y\nx,y\nx,y", "2¦x,y\nx,y\nx,y"]),
+    Case(
+        "hidden lines in quotes",
+        'id;text\n1;"x,y\nx,y\nx,y\nx,y"\n2;"x,y\nx,y\nx,y"\n',
+        "id¦text",
+        ["1¦x,y\nx,y\nx,y\nx,y", "2¦x,y\nx,y\nx,y"],
+    ),
     Case("lists by pipes", "id,tags\n1,a|b\n2,c|d\n3,e|f\n", "id¦tags", ["1¦a|b", "2¦c|d", "3¦e|f"]),
     Case("empty columns", "a;b;c;d\n1;;;2\n3;;;4\n", "a¦b¦c¦d", ["1¦¦¦2", "3¦¦¦4"]),
     Case("empty cells between bars", "a||b||c\n1||||2\n3||x||4\n", "a¦b¦c", ["1¦¦2", "3¦x¦4"]),
-    Case("passwd", "root:x:0:0:root:/root:/bin/sh\nbin:x:1:1:bin:/bin:/bin/no\n", "¦".join(f"column_{i}" for i in range(1, 8)),
-         ["root¦x¦0¦0¦root¦/root¦/bin/sh", "bin¦x¦1¦1¦bin¦/bin¦/bin/no"]),
+    Case(
+        "passwd",
+        "root:x:0:0:root:/root:/bin/sh\nbin:x:1:1:bin:/bin:/bin/no\n",
+        "¦".join(f"column_{i}" for i in range(1, 8)),
+        ["root¦x¦0¦0¦root¦/root¦/bin/sh", "bin¦x¦1¦1¦bin¦/bin¦/bin/no"],
+    ),
 ]
 
 ALIGNED = [
     Case("runs", "id name age\n1 Ada 36.5\n2 Bob 41\n3 Cy 7.25\n", "id¦name¦age", PEOPLE),
     Case("left aligned", "id   name   age\n1    Ada    36.5\n2    Bob    41\n3    Cy     7.25\n", "id¦name¦age", PEOPLE),
     Case("right aligned", "  id  name   age\n   1   Ada  36.5\n   2   Bob    41\n   3    Cy  7.25\n", "id¦name¦age", PEOPLE),
-    Case("spaces in values", "id   full name      age\n1    Ada Lovelace   36\n2    Bob            41\n3    Cy de la Tour  7\n", "id¦full name¦age",
-         ["1¦Ada Lovelace¦36", "2¦Bob¦41", "3¦Cy de la Tour¦7"]),
+    Case(
+        "spaces in values",
+        "id   full name      age\n1    Ada Lovelace   36\n2    Bob            41\n3    Cy de la Tour  7\n",
+        "id¦full name¦age",
+        ["1¦Ada Lovelace¦36", "2¦Bob¦41", "3¦Cy de la Tour¦7"],
+    ),
     Case("empty cells", "id  name  age\n1   Ada   36\n2         41\n3   Cy\n", "id¦name¦age", ["1¦Ada¦36", "2¦¦41", "3¦Cy¦"]),
     Case("ruled", "id   name   age\n---- ------ ----\n1    Ada    36.5\n2    Bob    41\n3    Cy     7.25\n", "id¦name¦age", PEOPLE),
-    Case("psql", " id | name | age  \n----+------+------\n  1 | Ada  | 36.5\n  2 | Bob  |   41\n  3 | Cy   | 7.25\n", "id¦name¦age", PEOPLE),
+    Case(
+        "psql", " id | name | age  \n----+------+------\n  1 | Ada  | 36.5\n  2 | Bob  |   41\n  3 | Cy   | 7.25\n", "id¦name¦age", PEOPLE
+    ),
     Case("quoted words", 'id name n\n1 "Ada B" 5\n2 "Bob C" 6\n', "id¦name¦n", ["1¦Ada B¦5", "2¦Bob C¦6"]),
-    Case("sensor", "2024-01-05 12:30:00 5.5 7\n2024-01-05 12:31:00 5.6 8\n2024-01-05 12:32:00 5.7 9\n",
-         "column_1¦column_2¦column_3¦column_4", ["2024-01-05¦12:30:00¦5.5¦7", "2024-01-05¦12:31:00¦5.6¦8", "2024-01-05¦12:32:00¦5.7¦9"]),
+    Case(
+        "sensor",
+        "2024-01-05 12:30:00 5.5 7\n2024-01-05 12:31:00 5.6 8\n2024-01-05 12:32:00 5.7 9\n",
+        "column_1¦column_2¦column_3¦column_4",
+        ["2024-01-05¦12:30:00¦5.5¦7", "2024-01-05¦12:31:00¦5.6¦8", "2024-01-05¦12:32:00¦5.7¦9"],
+    ),
 ]
 
 OPTIONS = [

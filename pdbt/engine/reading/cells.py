@@ -25,7 +25,7 @@ _MISSING = frozenset({"", "na", "n/a", "#n/a", "null", "none", "nil", "nan", "-"
 _BOOLEANS = frozenset({"true", "false"})
 _NUMBER = re.compile(
     r"""[+-]?\s?[$€£¥]?\s?
-    (?: \d+ (?:[.,]\d*)? | [.,]\d+ | \d{1,3} (?:[,.'’ \u00a0\u202f]\d{3})+ (?:[.,]\d*)? )   # plain, or with thousands
+    (?: \d+ (?:\.\d*|,\d+)? | [.,]\d+ | \d{1,3} (?:[,.' \u2019\u00a0\u202f]\d{3})+ (?:[.,]\d*)? )   # plain, or with thousands
     (?: [eE][+-]?\d+ )? \s? [%$€£]?""",
     re.VERBOSE,
 )

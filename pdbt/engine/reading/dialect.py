@@ -9,9 +9,10 @@ from itertools import islice
 from pathlib import Path
 
 from ..errors import SourceError
-from .delimiter import SAMPLE_RECORDS, Reading, find_separation
+from .delimiter import find_separation
 from .encoding import UTF_8, decode, detect_encoding, is_binary, read_head
 from .header import Layout, find_layout, next_line
+from .judgement import SAMPLE_RECORDS, Reading
 from .model import ReadOptions
 from .quotes import LONGEST_FIELD
 from .separation import Separation
@@ -100,13 +101,15 @@ def _ends_in_quotes(reading: Reading, lines: int) -> bool:
 
 
 def _sample(path: Path, said: str | None, size: int) -> tuple[list[str], str, bool]:
-    """Return the first physical lines of a file, its encoding, and whether they are all of it; a line that the sample cuts off is left out."""
+    """Return the first whole lines of a file, its encoding, and whether they are all of it."""
     wanted = size
     while True:
         head = read_head(path, size)
         whole = len(head) < size
         if not said and is_binary(head):
-            raise SourceError(f"{path.name} is not a text file.", "Give it the ending of its kind, or leave it out of the source folder.", path=str(path))
+            raise SourceError(
+                f"{path.name} is not a text file.", "Give it the ending of its kind, or leave it out of the source folder.", path=str(path)
+            )
         encoding = said or detect_encoding(head, complete=whole)
         lines = _lines(path, head, encoding, whole=whole)
         if size > wanted and len(lines) > _FEWEST_LINES:
@@ -120,7 +123,9 @@ def _lines(path: Path, head: bytes, encoding: str, *, whole: bool) -> list[str]:
     try:
         text = decode(head, encoding, complete=whole)
     except LookupError:
-        raise SourceError(f"{path.name}: there is no encoding {encoding!r}.", "Set encoding to one such as utf-8 or windows-1252.", path=str(path)) from None
+        raise SourceError(
+            f"{path.name}: there is no encoding {encoding!r}.", "Set encoding to one such as utf-8 or windows-1252.", path=str(path)
+        ) from None
     except UnicodeError:
         raise SourceError(f"{path.name} is not {encoding}.", "Leave encoding out, or set another one.", path=str(path)) from None
     lines = list(io.StringIO(text, newline=""))
@@ -130,8 +135,12 @@ def _lines(path: Path, head: bytes, encoding: str, *, whole: bool) -> list[str]:
 
 
 def _newline(lines: list[str]) -> str:
-    endings = {line[len(line.rstrip("\r\n")) :] for line in lines} - {""}
-    return endings.pop() if len(endings) == 1 else "" if endings else "\n"
+    """Return how every line ends; empty when lines end differently."""
+    text = "".join(lines)
+    crlf = text.count("\r\n")
+    counts = {"\r\n": crlf, "\n": text.count("\n") - crlf, "\r": text.count("\r") - crlf}
+    found = [ending for ending, count in counts.items() if count]
+    return found[0] if len(found) == 1 else "" if found else "\n"
 
 
 def _notes(encoding: str, options: ReadOptions, layout: Layout) -> tuple[str, ...]:
@@ -142,7 +151,9 @@ def _notes(encoding: str, options: ReadOptions, layout: Layout) -> tuple[str, ..
 
 def _is_plain(dialect: Dialect, lines: list[str]) -> bool:
     """Say whether DuckDB reads the file alike, as tests/reading/test_records.py shows."""
-    ordinary = dialect.encoding == UTF_8 and dialect.newline and not dialect.spacing and not dialect.trim and dialect.escape == dialect.quote
+    ordinary = (
+        dialect.encoding == UTF_8 and dialect.newline and not dialect.spacing and not dialect.trim and dialect.escape == dialect.quote
+    )
     if not ordinary or len(dialect.names) < 2 or len(dialect.delimiter.encode()) > _LONGEST_DUCKDB_DELIMITER:
         return False
     skipped = lines[: dialect.body_line]

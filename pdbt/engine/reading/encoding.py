@@ -33,7 +33,19 @@ _WIDE = frozenset({"utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"})
 _LEAST_ZEROS = 0.01  # of the bytes of a text in UTF-16
 _CONTROLS = bytes([0, *range(3, 9), *range(14, 26), 127])  # what text does not hold; \x01, \x02 and \x1b to \x1f part fields in some files
 _MOST_CONTROLS = 0.02  # of the bytes of a text
-_PACKED = (b"PK\x03\x04", b"\x89PNG", b"%PDF-", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1", b"\xd0\xcf\x11\xe0", b"SQLite format 3\0", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf")
+_PACKED = (
+    b"PK\x03\x04",
+    b"\x89PNG",
+    b"%PDF-",
+    b"\x1f\x8b",
+    b"\x28\xb5\x2f\xfd",
+    b"PAR1",
+    b"\xd0\xcf\x11\xe0",
+    b"SQLite format 3\0",
+    b"BZh",
+    b"\xfd7zXZ",
+    b"7z\xbc\xaf",
+)
 
 
 def _decode_byte_as_windows_1252(error: UnicodeError) -> tuple[str, int]:
@@ -116,7 +128,7 @@ def is_binary(head: bytes) -> bool:
 
 
 def _wide_without_mark(head: bytes) -> str | None:
-    """Tell UTF-16 or UTF-32 without a mark by where zero bytes fall: spaces, digits and ends of lines have them on one side in any script."""
+    """Tell UTF-16 or UTF-32 without a mark by where zero bytes fall: those of digits and ends of lines are on one side in any script."""
     sample = head[: len(head) // 4 * 4] or head
     if b"\0" not in sample:
         return None

@@ -1,7 +1,7 @@
 """Where the table starts in a file, which rows are its header, and what its columns are called.
 
-A header is told by types: its cells cannot be values of the typed columns below. Without typed columns a first row is a header unless its values
-come again below in the same column, or it has empty or repeated cells where the rows have none.
+A header is told by types: its cells cannot be values of the typed columns below. Without typed columns a first row is a header unless its
+values come again below in the same column, or it has empty or repeated cells where the rows have none.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from .cells import Kind, kind
 from .names import column_names
@@ -139,14 +140,15 @@ def _table_start(records: Sequence[Record], width: int) -> int:
 
 
 def _outside(records: Sequence[Record], width: int) -> list[bool]:
-    """Say of each leading record whether it cannot be of the table: another width, a comment, a title, a key with its value."""
+    """Say of each leading record whether it cannot be of the table: it has another width, or, before the first that can, other signs."""
     leading = records[:_MOST_LINES_BEFORE]
     later = records[len(leading) // 2 :]
-    marks = []
-    for look in (_is_comment, _is_title, _is_key):
-        usual = sum(look(record, width) for record in later) > 0.1 * len(later)
-        marks.append((lambda record, width: False) if usual and len(records) > 1 else look)
-    return [len(record.fields) != width or any(look(record, width) for look in marks) for record in leading]
+    signs = [sign for sign in (_is_comment, _is_title, _is_key) if sum(sign(record, width) for record in later) <= 0.1 * len(later)]
+    outside: list[bool] = []
+    for record in leading:
+        before_table = all(outside)
+        outside.append(len(record.fields) != width or (before_table and any(sign(record, width) for sign in signs)))
+    return outside
 
 
 def _is_comment(record: Record, width: int) -> bool:
@@ -286,7 +288,7 @@ def _names_a_series(rows: Sequence[Sequence[str]], profile: Sequence[Kind]) -> b
 
 
 def _steps_by_one(numbers: Sequence[int]) -> bool:
-    return all(abs(right - left) == 1 for left, right in zip(numbers, numbers[1:], strict=False)) and numbers == sorted(numbers)
+    return all(abs(right - left) == 1 for left, right in pairwise(numbers)) and numbers == sorted(numbers)
 
 
 def _counts_on(cells: Sequence[str]) -> bool:

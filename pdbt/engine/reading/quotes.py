@@ -33,7 +33,7 @@ class Lines:
         self.number -= len(lines)
 
 
-class SampleEnds(Exception):  # noqa: N818 - not an error: a sample stops in the middle of a record
+class SampleEnds(Exception):
     """The lines end inside a quoted field, and the file goes on."""
 
 
@@ -73,7 +73,7 @@ class QuotedRecords:
         return fields, (line + "".join(taken)).rstrip("\r\n") if taken else line.rstrip("\r\n")
 
     def _fits(self, fields: list[str]) -> bool:
-        return len(fields) == self._width or (len(fields) == self._width + 1 and not fields[-1])
+        return len(fields) >= self._width and not any(fields[self._width :])
 
     def _other_readings(self, line: str, *, several_lines: bool) -> Iterable[list[str]]:
         yield self._read(line, one_line=True, balanced=True)[0]
@@ -88,7 +88,7 @@ class QuotedRecords:
         fields: list[str] = []
         position = 0
         while True:
-            start = _after_spaces(text, position)
+            start = _after_spaces(text, position) if self._trim else position + text.startswith(" ", position)  # as DuckDB does
             value = None
             if text.startswith(self._quote, start):
                 closing, stray = self._closing(text, start + 1, balanced=balanced)
@@ -112,8 +112,8 @@ class QuotedRecords:
         """Find the end of a quoted field on later lines.
 
         Returns:
-            The value, the line on which it ends with that line's end, and the position after the closing quote; None when the field does not
-            close properly, and no line is taken then.
+            The value, the line on which it ends with that line's end, and the position after the closing quote; None when the field does
+            not close properly, and no line is taken then.
         """
         parts = [first]
         size = len(first)

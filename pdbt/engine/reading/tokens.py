@@ -34,7 +34,7 @@ def cut_records(lines: Iterable[str], separation: Separation, width: int = 0, *,
     Args:
         lines: physical lines with their ends.
         separation: how fields are separated and quoted.
-        width: the number of columns when known: it decides between two readings of an awkward quote, and an empty field beyond it is dropped.
+        width: the number of columns when known: it decides between readings of an awkward quote, and empty fields beyond it are dropped.
         line: how many physical lines stand before these.
         whole: the lines end where the file ends; otherwise a record whose quoted field runs off the end is left out.
     """
@@ -71,8 +71,8 @@ def _delimited_records(source: Lines, separation: Separation, width: int, *, who
             fields = split(text)
             if len(fields) == 1 and (not text or text.isspace() or text == _END_OF_FILE):
                 continue
-        if width and len(fields) == width + 1 and not fields[-1]:
-            fields.pop()
+        if width and len(fields) > width and not any(fields[width:]):
+            del fields[width:]
         yield Record(number, tuple(fields), text)
 
 
@@ -91,10 +91,10 @@ def _strict_split(separation: Separation) -> Callable[[str], list[str] | None]:
     line = _OneLine()
     reader = csv.reader(line, delimiter=separation.delimiter, quotechar=separation.quote, strict=True)
     spaced = " " + separation.quote
-    opens_after_spaces = re.compile(rf"(?:^|{re.escape(separation.delimiter)}) +{separation.quote}").search
+    opens_after_space = re.compile(rf"(?:^|{re.escape(separation.delimiter)}){spaced}").search
 
     def split(text: str) -> list[str] | None:
-        if spaced in text and opens_after_spaces(text):
+        if spaced in text and opens_after_space(text):
             return None
         line.text = text
         try:
