@@ -1,12 +1,13 @@
 """The demo: three files of a shop become a project, a database and results, with the commands that a person would type.
 
 ``python docs/demo/demo.py FOLDER`` makes FOLDER/shop, runs it, adds a question of its own and shows the answers.
-``--picture FILE`` also draws what was seen as an SVG, which is how the README's picture is made.
+``--picture FILE`` plays the first half, up to the first results, and draws what was seen as an SVG: the README's picture.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
+from rich.box import ROUNDED
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -22,7 +24,9 @@ from rich.text import Text
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 QUESTION = HERE / "REVENUE_BY_COUNTRY.sql"
-WIDTH = 112
+FILES = ("docs/demo/data/customers.csv", "docs/demo/data/orders.csv", "docs/demo/data/returns")
+DATABASE = "db/database.duckdb"
+WIDTH = 116
 MOST_ROWS = 12
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
 
@@ -35,10 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     stage = Stage(picture=options.picture is not None)
     project = start_clean(options.folder)
-    code = play(stage, project)
-    if code == 0 and options.picture:
-        stage.console.save_svg(str(options.picture), title="pdbt")
-    return code
+    code = make_and_run(stage, project)
+    if options.picture:
+        stage.draw(options.picture)
+        return code
+    return code or ask(stage, project)
 
 
 class Stage:
@@ -47,16 +52,17 @@ class Stage:
     def __init__(self, *, picture: bool) -> None:
         """Record what is seen if a picture of it is wanted."""
         self.picture = picture
-        self.console = Console(record=picture, width=WIDTH if picture else None, force_terminal=True if picture else None, highlight=False)
+        width = None if sys.stdout.isatty() and not picture else WIDTH
+        self.console = Console(record=picture, width=width, force_terminal=True if picture else None, highlight=False)
 
     def say(self, text: str) -> None:
         """Print a remark of the demo's own."""
-        self.console.print(f"\n[dim]# {text}[/dim]")
+        self.console.print(f"\n[dim]# {text}[/dim]", end="")
 
     def type(self, *command: str | Path) -> int:
         """Show a command as it would be typed, and run it; the program is looked for beside this Python first."""
         words = [str(word) for word in command]
-        self.console.print(f"[bold green]$[/bold green] [bold]{shlex.join(words)}[/bold]")
+        self.console.print(f"\n[bold green]$[/bold green] [bold]{shlex.join(words)}[/bold]")
         beside = Path(sys.executable).with_name(words[0])
         program = [str(beside) if beside.exists() else words[0], *words[1:]]
         if not self.picture:
@@ -65,13 +71,18 @@ class Stage:
         self.console.print(Text.from_ansi(result.stdout.rstrip("\n")))
         return result.returncode
 
+    def draw(self, picture: Path) -> None:
+        """Draw what was seen as an SVG that loads nothing from elsewhere, fonts included."""
+        svg = self.console.export_svg(title="make demo")
+        picture.write_text(re.sub(r"@font-face\s*\{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8")
+
     def show(self, database: Path, name: str) -> None:
         """Print a table of the published database."""
         with duckdb.connect(str(database), read_only=True) as connection:
             result = connection.execute(f'SELECT * FROM "{name}" LIMIT {MOST_ROWS}')
             columns = [(str(column[0]), str(column[1])) for column in result.description or ()]
             rows = result.fetchall()
-        table = Table(title=name, title_style="bold", title_justify="left", header_style="cyan", border_style="dim")
+        table = Table(title=name, title_style="bold", title_justify="left", header_style="cyan", border_style="dim", box=ROUNDED)
         for column, kind in columns:
             table.add_column(column, justify="right" if kind.startswith(NUMBERS) else "left")
         for row in rows:
@@ -100,28 +111,32 @@ def start_clean(folder: Path) -> Path:
     return project
 
 
-def play(stage: Stage, project: Path) -> int:
-    """Make the project, run it, ask it a question of one's own, run it again."""
-    shown = project.relative_to(ROOT) if project.is_relative_to(ROOT) else project
-    database = project / "db" / "database.duckdb"
-
-    stage.say("Exports of a shop, its customer system and its warehouse, as they came")
-    files = ["docs/demo/data/customers.csv", "docs/demo/data/orders.csv", "docs/demo/data/returns"]
-    if code := stage.type("pdbt", "new", shown, "--data", *files):
+def make_and_run(stage: Stage, project: Path) -> int:
+    """Make the project from the files, run it, show a result of the starters."""
+    stage.say("What a shop, its customer system and its warehouse exported, as it came")
+    if code := stage.type("pdbt", "new", shown(project), "--data", *FILES):
         return code
-    if code := stage.type("pdbt", "run", shown):
+    if code := stage.type("pdbt", "run", shown(project)):
         return code
-    for summary in sorted((project / "scripts" / "final").glob("*.sql")):
-        stage.show(database, summary.stem)
-
-    stage.say("A question of one's own: one SELECT in one file is one table. Only what is new is built")
-    if code := stage.type("cp", QUESTION.relative_to(ROOT), shown / "scripts" / "final"):
-        return code
-    if code := stage.type("pdbt", "run", shown):
-        return code
-    stage.show(database, QUESTION.stem)
-    stage.console.print(f"\nThe project is {shown}; its results are in {shown / 'data' / 'final'}.")
+    stage.show(project / DATABASE, "ORDERS_SUMMARY")
     return 0
+
+
+def ask(stage: Stage, project: Path) -> int:
+    """Add a question of one's own, run again, show the answer."""
+    stage.say("A question of one's own: one SELECT in one file is one table, and only what is new is built")
+    if code := stage.type("cp", QUESTION.relative_to(ROOT), shown(project / "scripts" / "final")):
+        return code
+    if code := stage.type("pdbt", "run", shown(project)):
+        return code
+    stage.show(project / DATABASE, QUESTION.stem)
+    stage.console.print(f"\nThe project is {shown(project)}, its results are in {shown(project / 'data' / 'final')}.")
+    return 0
+
+
+def shown(path: Path) -> Path:
+    """Return a path as it would be typed in the repository's folder."""
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 if __name__ == "__main__":
