@@ -26,7 +26,7 @@ ROOT = HERE.parents[1]
 QUESTION = HERE / "REVENUE_BY_COUNTRY.sql"
 FILES = ("docs/demo/data/customers.csv", "docs/demo/data/orders.csv", "docs/demo/data/returns")
 DATABASE = "db/database.duckdb"
-WIDTH = 116
+WIDTH = 120
 MOST_ROWS = 12
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL")
 
