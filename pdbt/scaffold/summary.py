@@ -49,7 +49,7 @@ def choose_group(table: TableProfile) -> Group | None:
     for column in table.columns:
         if column.is_day and _FEWEST_GROUPS <= column.months <= min(_MOST_MONTHS, table.rows // _ROWS_A_GROUP):
             # The first seven characters of a day are its month in all three databases, whose date functions differ.
-            return Group(f"substr(CAST({column.name} AS VARCHAR), 1, 7)", unique(f"{column.name}_month", {column.name}))
+            return Group(f"substr(CAST({column.name} AS VARCHAR), 1, 7)", unique(f"{column.name.rstrip('_')}_month", {column.name}))
     return None
 
 
@@ -99,7 +99,7 @@ def _average(column: ColumnProfile, taken: set[str]) -> Measure:
 
 
 def _prefixed(prefix: str, name: str) -> str:
-    return name if name.split("_", maxsplit=1)[0] in _SAY_ALREADY[prefix] else f"{prefix}_{name}"
+    return name if name.split("_", maxsplit=1)[0] in _SAY_ALREADY[prefix] else f"{prefix}_{name.rstrip('_')}"
 
 
 def _rounded(expression: str, column: ColumnProfile) -> str:
