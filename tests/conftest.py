@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import signal
@@ -15,6 +16,7 @@ from zipfile import ZipFile
 import pytest
 
 from pdbt.scaffold import NewProject, new_project
+from tests.postgres import NoServer, empty, new_database, running_server
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN_SCRIPT = "macro/python-run-process.py"
@@ -148,3 +150,31 @@ def flights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             (folder / path.name).write_bytes(path.read_bytes())
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The url of a real PostgreSQL server; without one the test is skipped, and fails in CI."""
+    with contextlib.ExitStack() as stack:
+        try:
+            url = stack.enter_context(running_server(tmp_path_factory.mktemp("pg")))
+        except NoServer as error:
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"CI needs PostgreSQL: {error}")
+            pytest.skip(str(error))
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_server: str) -> Iterator[str]:
+    """The url of a database for this session of tests: making one takes seconds on a slow disk."""
+    with new_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_database: str) -> Iterator[str]:
+    """The url of an empty PostgreSQL database, which nobody is connected to."""
+    empty(postgres_database)
+    yield postgres_database
+    empty(postgres_database)

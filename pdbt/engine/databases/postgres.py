@@ -105,6 +105,7 @@ class PostgreSQL:
             try:
                 count = self._append(table, rows)
             except BaseException:
+                self._hang_up_copying()  # an unfinished COPY would keep the table locked
                 with contextlib.suppress(PdbtError), self._server.told(table):
                     self._run(f"DROP TABLE IF EXISTS {target}")
                 raise
@@ -213,7 +214,7 @@ class PostgreSQL:
             connection = self._server.connect()
             self._connection = connection
             with self._server.told(""):
-                for statement in SESSION:
+                for statement in (*SESSION, f"SET lock_timeout = {max(1, int(self._lock_timeout * 1000))}"):
                     connection.exec_driver_sql(statement)
                 with contextlib.suppress(DBAPIError):  # PostgreSQL 13, and systems that cannot tell
                     connection.exec_driver_sql(NOTICE_A_KILLED_RUN)
@@ -322,11 +323,16 @@ class PostgreSQL:
             whole, scale, odd = tuple(self._run(f"SELECT {digits_of(column.name)} FROM {quoted(folded(table))}").one())
         return read(column.name, column.type, (whole, scale, odd))
 
+    def _hang_up_copying(self) -> None:
+        if self._copying is not None:
+            self._copying.close()
+        self._copying = None
+
     def _hang_up_reading(self) -> None:
-        for connection in (self._copying, self._reader):
-            if connection is not None:
-                connection.close()
-        self._copying = self._reader = None
+        self._hang_up_copying()
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = None
 
     def _hang_up(self) -> None:
         self._hang_up_reading()
