@@ -143,8 +143,8 @@ def sqlite_answer() -> ASK:
 
 
 @pytest.fixture(scope="module")
-def postgresql_connection(postgres_url: str) -> Any:
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
+def postgresql_connection(postgres_server: str) -> Any:
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
         yield connection
 
 
