@@ -54,19 +54,17 @@ def _aligned_records(lines: Iterable[str], separation: Separation, width: int, b
 def _delimited_records(source: Lines, separation: Separation, width: int, *, whole: bool) -> Iterator[Record]:
     take = source.take
     split = _simple_split(separation)
-    strict_split = _strict_split(separation)
+    proper = ProperRecords(source, separation, width)
     quoted = QuotedRecords(source, separation, width, whole=whole)
     quote, escape = separation.quote, separation.escape
     while (line := take()) is not None:
         number = source.number
         text = line.rstrip("\r\n")
-        if quote in text or escape in text:
-            fields = strict_split(text)
-            if fields is None:
-                try:
-                    fields, text = quoted.cut(line)
-                except SampleEnds:
-                    return
+        if quote in text or (escape != quote and escape in text):
+            try:
+                fields, text = proper.cut(line) or quoted.cut(line)
+            except SampleEnds:
+                return
         else:
             fields = split(text)
             if len(fields) == 1 and (not text or text.isspace() or text == _END_OF_FILE):
@@ -84,38 +82,49 @@ def _simple_split(separation: Separation) -> Callable[[str], list[str]]:
     return lambda text: text.split(delimiter)
 
 
-def _strict_split(separation: Separation) -> Callable[[str], list[str] | None]:
-    """Return what cuts a line whose quotes are all proper, and gives None for any other line."""
-    if separation.trim or separation.escape != separation.quote or len(separation.delimiter) != 1:
-        return lambda text: None
-    line = _OneLine()
-    reader = csv.reader(line, delimiter=separation.delimiter, quotechar=separation.quote, strict=True)
-    spaced = " " + separation.quote
-    opens_after_space = re.compile(rf"(?:^|{re.escape(separation.delimiter)}){spaced}").search
+class ProperRecords:
+    """Cuts records whose quotes are all proper, by the csv module; leaves all others to who is slower and more tolerant."""
 
-    def split(text: str) -> list[str] | None:
-        if spaced in text and opens_after_space(text):
+    def __init__(self, source: Lines, separation: Separation, width: int) -> None:
+        """Cut records from a source of lines; see `cut_records` for the rest."""
+        self._source = source
+        self._width = width
+        self._served = not separation.trim and separation.escape == separation.quote and len(separation.delimiter) == 1
+        self._space_and_quote = " " + separation.quote
+        self._opens_after_space = re.compile(rf"(?:^|{re.escape(separation.delimiter)}) {separation.quote}").search
+        self._first: str | None = None
+        self._taken: list[str] = []
+        self._reader = csv.reader(self, delimiter=separation.delimiter[0], quotechar=separation.quote, strict=True)
+
+    def cut(self, line: str) -> tuple[list[str], str] | None:
+        """Return the fields and the text of the record that starts with a line; None, and no further line taken, when it is not proper."""
+        if not self._served or (self._space_and_quote in line and self._opens_after_space(line)):
             return None
-        line.text = text
+        self._first = line
+        self._taken = []
         try:
-            return next(reader)
-        except csv.Error:  # a misplaced or open quote, or a field beyond that module's limit
+            fields = next(self._reader)
+        except csv.Error:  # a misplaced quote, one that stays open, or a field beyond that module's limit
+            self._source.put_back(self._taken)
             return None
+        if not self._taken:
+            return fields, line.rstrip("\r\n")
+        if self._width and len(fields) != self._width:
+            self._source.put_back(self._taken)
+            return None
+        return fields, "".join((line, *self._taken)).rstrip("\r\n")
 
-    return split
-
-
-class _OneLine:
-    """An iterator that ends after each line that it is given, so that one csv.reader serves all lines."""
-
-    def __init__(self) -> None:
-        self.text: str | None = None
-
-    def __iter__(self) -> _OneLine:
+    def __iter__(self) -> ProperRecords:
+        """Be what the csv module reads lines from."""
         return self
 
     def __next__(self) -> str:
-        text, self.text = self.text, None
-        if text is None:
+        """Give the csv module the record's first line, then, while a quote is open, the lines after it."""
+        if self._first is not None:
+            line, self._first = self._first, None
+            return line
+        following = self._source.take()
+        if following is None:
             raise StopIteration
-        return text
+        self._taken.append(following)
+        return following
