@@ -48,8 +48,13 @@ Table = dict[tuple[object, ...], tuple[object, ...]]
 
 @pytest.fixture(scope="module")
 def frames(flights_folder: Path) -> dict[str, pd.DataFrame]:
-    """The five files as pandas reads them."""
-    return {name: pd.read_csv(flights_folder / f"{name}.csv") for name in SOURCES}
+    """The five files as pandas reads them; text is text, NA included, which pandas would take for a missing value."""
+    frames = {}
+    for name in SOURCES:
+        frame = pd.read_csv(flights_folder / f"{name}.csv")
+        texts = pd.read_csv(flights_folder / f"{name}.csv", dtype=str, keep_default_na=False, na_values=[""])
+        frames[name] = frame.assign(**{column: texts[column] for column in frame if not pd.api.types.is_numeric_dtype(frame[column])})
+    return frames
 
 
 @pytest.fixture(scope="module")

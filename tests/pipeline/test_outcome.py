@@ -169,7 +169,7 @@ def test_rejected_rows_are_kept_counted_and_forgotten_when_mended(a_shop: Projec
         ("data/source/ORDERS.csv", "6", "5,30"),
         ("data/source/ORDERS.csv", "7", "6,30,1,extra"),
     ]
-    assert [row["reason"] for row in rows] == ["2 fields, 3 expected", "4 fields, 3 expected"]
+    assert [row["reason"] for row in rows] == ["has 2 fields, 3 expected", "has 4 fields, 3 expected"]
     assert "2 source rows rejected (data/rejected)" in told.stdout
     step = next(step for step in a_shop.records()[-1]["steps"] if step["name"] == "ORDERS")
     assert (step["rows"], step["rejected"]) == (5, 2)
