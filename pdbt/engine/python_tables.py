@@ -250,6 +250,8 @@ def _as_arrow(result: Any, label: str) -> pa.Table:
         return pa.Table.from_batches([result])
     pandas = sys.modules.get("pandas")
     try:
+        if pandas is not None and isinstance(result, pandas.Series):  # what a group-by of one column gives
+            result = result.to_frame("value" if result.name is None else result.name)
         if pandas is not None and isinstance(result, pandas.DataFrame):
             return pa.Table.from_pandas(_with_named_index(result), preserve_index=False)
         if hasattr(result, "__arrow_c_stream__"):  # a RecordBatchReader, a DuckDB relation, a polars DataFrame
