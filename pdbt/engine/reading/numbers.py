@@ -188,9 +188,7 @@ def decide_numbers(values: Iterable[str], shapes: Iterable[NumberShape], decimal
     return NumberColumn(_fraction_type([form.normal(value) for value in values]), form, proves=proves)
 
 
-def _choose_format(
-    feasible: int, values: list[str], decimal: str | None, proven: NumberFormat | None
-) -> tuple[NumberFormat | None, str]:
+def _choose_format(feasible: int, values: list[str], decimal: str | None, proven: NumberFormat | None) -> tuple[NumberFormat | None, str]:
     if decimal:
         feasible &= sum(bit for number_format, bit in _BIT.items() if number_format.decimal == decimal)
     possible = [number_format for number_format in FORMATS if feasible & _BIT[number_format]]
