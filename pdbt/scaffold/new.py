@@ -108,14 +108,13 @@ def _sample_files(wanted: NewProject, name: str) -> Iterator[PlannedFile]:
     """Yield the sample: the project's own templates with data, SQL and checks; never with its URL, so that no team's database gets them."""
     port = _port(wanted)
     sample_port = port + 1 if port < HIGHEST_PORT else port - 1
-    for path, content in _rendered(wanted, f"{name}-sample", None, sample_port):
-        if path.startswith(_SAMPLE_TEMPLATES):
-            place = path.removesuffix(".py") + "-sample.py" if path.startswith("macro/") else path
-            yield PlannedFile("create", f"sample/{place}", content)
+    for path, content in _rendered(wanted, f"{name}-sample", None, sample_port, _SAMPLE_TEMPLATES):
+        place = path.removesuffix(".py") + "-sample.py" if path.startswith("macro/") else path
+        yield PlannedFile("create", f"sample/{place}", content)
     yield from _created((f"sample/{path}", content) for path, content in read_tree(shipped("sample")))
 
 
-def _rendered(wanted: NewProject, name: str, url: str | None, port: int) -> Iterator[tuple[str, bytes]]:
+def _rendered(wanted: NewProject, name: str, url: str | None, port: int, only: tuple[str, ...] = ("",)) -> Iterator[tuple[str, bytes]]:
     values = {
         "name": name,
         "database": wanted.database,
@@ -124,7 +123,7 @@ def _rendered(wanted: NewProject, name: str, url: str | None, port: int) -> Iter
         "port": port,
         "template_version": __version__,
     }
-    return render_tree(shipped("templates") / "project", values)
+    return render_tree(shipped("templates") / "project", values, only)
 
 
 def _port(wanted: NewProject) -> int:

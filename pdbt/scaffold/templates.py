@@ -31,10 +31,15 @@ def read_tree(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield path.relative_to(folder).as_posix(), path.read_bytes()
 
 
-def render_tree(folder: Path, values: Mapping[str, object]) -> Iterator[tuple[str, bytes]]:
+def render_tree(folder: Path, values: Mapping[str, object], only: tuple[str, ...] = ("",)) -> Iterator[tuple[str, bytes]]:
     """Yield path and content of every file that the templates of the folder make.
 
     Paths are templates too, so that one can be named after a value. A value that a template uses and nobody gave is an error.
+
+    Args:
+        folder: the templates.
+        values: what they use.
+        only: the beginnings of the paths that are wanted.
 
     Raises:
         PdbtError: a template is at fault, or a rendered path would leave the target.
@@ -42,6 +47,8 @@ def render_tree(folder: Path, values: Mapping[str, object]) -> Iterator[tuple[st
     environment = _environment()
     for name, content in read_tree(folder):
         path = inside(_render(environment, name, name, values) if "{{" in name else name)
+        if not path.startswith(only):
+            continue
         if path.endswith(SUFFIX):
             yield path.removesuffix(SUFFIX), _render(environment, content.decode(), name, values).encode()
         else:
