@@ -51,7 +51,7 @@ def empty_environment(tmp_path: Path) -> Path:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of programs of an environment into which the wheel, and only the wheel, was installed."""
     programs = make_environment(tmp_path_factory.mktemp("environment") / "venv")
-    command = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel)]
+    command = [str(programs / "python"), "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check", str(wheel)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS, env=_clean_environment(), check=False)
     assert result.returncode == 0, result.stderr
     return programs

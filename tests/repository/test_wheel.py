@@ -17,8 +17,15 @@ SAMPLE_SCRIPT = "sample/macro/python-run-process-sample.py"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(INSTALL_SECONDS), pytest.mark.xdist_group("wheel")]
 
 
+def rows_of(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
 def test_the_wheel_carries_the_templates_and_the_sample_whole(wheel: Path) -> None:
-    carried = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("pdbt/_shipped/")}
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    carried = {name for name in names if name.startswith("pdbt/_shipped/")}
     expected = {
         f"pdbt/_shipped/{path.relative_to(ROOT).as_posix()}"
         for folder in ("templates", "sample")
@@ -36,7 +43,7 @@ def test_a_project_outlives_pdbt(wheel: Path, installed: Path, run_process: RunP
     first = run_process([installed / "pdbt", "run", "shop"], cwd=tmp_path)
     assert first.code == 0, first.stderr
     (summary,) = (tmp_path / "shop" / "data" / "final").glob("*.csv")
-    rows = list(csv.reader(summary.open(encoding="utf-8")))
+    rows = rows_of(summary)
     assert len(rows) > 1
 
     # pdbt goes; the project, with the libraries that it needs, stays
@@ -51,7 +58,7 @@ def test_a_project_outlives_pdbt(wheel: Path, installed: Path, run_process: RunP
         assert run_process([*pip, "install", "--no-deps", "--no-index", wheel]).code == 0
     assert again.code == 0, again.stderr
     assert sample.code == 0, sample.stderr
-    assert list(csv.reader(summary.open(encoding="utf-8"))) == rows
+    assert rows_of(summary) == rows
 
 
 def test_the_requirements_of_a_project_are_all_it_needs(
