@@ -127,19 +127,19 @@ def _table(entry: dict[str, Any]) -> TableState:
         version=_text(entry["version"]),
         rows=_number(entry["rows"]),
         rejected=_number(entry["rejected"]),
-        notes=[_text(note) for note in entry["notes"]],
+        notes=[_text(note) for note in _list(entry["notes"])],
     )
 
 
 def _stamp(entry: dict[str, Any]) -> Stamp:
-    size, modified, changed, inode = entry["stat"]
+    size, modified, changed, inode = _list(entry["stat"])
     return Stamp((_number(size), _number(modified), _number(changed), _number(inode)), _text(entry["sha256"]), _number(entry["taken"]))
 
 
 def _references(entry: dict[str, Any]) -> References:
     if not isinstance(entry["exact"], bool):
         raise TypeError(entry)
-    return References(entry["exact"], [(_text(schema), _text(name)) for schema, name in entry["tables"]])
+    return References(entry["exact"], [(_text(schema), _text(name)) for schema, name in map(_list, _list(entry["tables"]))])
 
 
 def _text(value: object) -> str:
@@ -152,6 +152,12 @@ def _number(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(value)
     return value
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(value)
+    return list(value)
 
 
 def _texts(value: dict[str, object]) -> dict[str, str]:
