@@ -212,6 +212,45 @@ ONE_COLUMN = [
     Case("links", "link\nhttp://a.org/x\nhttps://b.org/y\n", "link", ["http://a.org/x", "https://b.org/y"]),
 ]
 
+BLOCKS = [
+    Case(
+        "keys and values as wide as the table",
+        "Station,North\nLat,48.5\n\ndate,temp\n2024-01-01,5\n2024-01-02,6\n",
+        "date¦temp",
+        ["2024-01-01¦5", "2024-01-02¦6"],
+    ),
+    Case("comments, one of them the header", "# by x\n# a\tb\n# units\n1\t2\n3\t4\n5\t6\n", "a¦b", ["1¦2", "3¦4", "5¦6"]),
+    Case("commented header of text", "#id\tname\nx\tfoo\ny\tbar\n", "id¦name", ["x¦foo", "y¦bar"]),
+    Case("a number sign for a name", "#,name,n\n1,a,5\n2,b,6\n", "#¦name¦n", ["1¦a¦5", "2¦b¦6"]),
+    Case(
+        "comment before a table of text",
+        "# made by us, 2024\nfirst,last\nAda,Lovelace\nAlan,Turing\n",
+        "first¦last",
+        ["Ada¦Lovelace", "Alan¦Turing"],
+    ),
+    Case(
+        "first row of unfit data",
+        "city,n,m\nParis,unknown,unknown\nRome,5,6\nBonn,7,8\nOslo,9,1\n",
+        "city¦n¦m",
+        ["Paris¦unknown¦unknown", "Rome¦5¦6", "Bonn¦7¦8", "Oslo¦9¦1"],
+    ),
+    Case(
+        "second header row of words",
+        "Name,Weight,Height\ntext,kilograms,meters\nAda,60,1.7\nBob,80,1.8\n",
+        "Name_text¦Weight_kilograms¦Height_meters",
+        ["Ada¦60¦1.7", "Bob¦80¦1.8"],
+    ),
+    Case("every row too short", "a,b,c\n1,2\n3,4\n5,6\n", "a¦b¦c", ["1¦2", "3¦4", "5¦6"]),
+    Case("blank line under the header", "a,b\n\n1,2\n3,4\n", "a¦b", ["1¦2", "3¦4"]),
+    Case(
+        "log",
+        "2024-01-05 12:00:00 INFO starting up\n2024-01-05 12:00:01 WARN bad thing here\n2024-01-05 12:00:02 INFO done\n",
+        "column_1",
+        ["2024-01-05 12:00:00 INFO starting up", "2024-01-05 12:00:01 WARN bad thing here", "2024-01-05 12:00:02 INFO done"],
+    ),
+    Case("long names", ",".join(letter * 3000 for letter in "abc") + "\n1,2,3\n", "¦".join(letter * 3000 for letter in "abc"), ["1¦2¦3"]),
+]
+
 NEIGHBOURS = [
     Case("decimal commas in a semicolon file", "id;price;qty\n1;1,5;2,5\n2;2,75;3,0\n", "id¦price¦qty", ["1¦1,5¦2,5", "2¦2,75¦3,0"]),
     Case("decimal commas without a header", "1;1,5;2,5\n2;2,75;3,0\n", "column_1¦column_2¦column_3", ["1¦1,5¦2,5", "2¦2,75¦3,0"]),
@@ -240,6 +279,12 @@ NEIGHBOURS = [
 ]
 
 ALIGNED = [
+    Case(
+        "numbers that grow",
+        "1 5\n2 6\n3 7\n4 8\n5 9\n6 1\n10 2\n100 23\n",
+        "column_1¦column_2",
+        ["1¦5", "2¦6", "3¦7", "4¦8", "5¦9", "6¦1", "10¦2", "100¦23"],
+    ),
     Case("runs", "id name age\n1 Ada 36.5\n2 Bob 41\n3 Cy 7.25\n", "id¦name¦age", PEOPLE),
     Case("left aligned", "id   name   age\n1    Ada    36.5\n2    Bob    41\n3    Cy     7.25\n", "id¦name¦age", PEOPLE),
     Case("right aligned", "  id  name   age\n   1   Ada  36.5\n   2   Bob    41\n   3    Cy  7.25\n", "id¦name¦age", PEOPLE),
@@ -271,7 +316,7 @@ OPTIONS = [
     Case("encoding said", "a,b\nŽ,1\n".encode("cp1250"), "a¦b", ["Ž¦1"], ReadOptions(encoding="cp1250")),
 ]
 
-CASES = [*DELIMITED, *QUOTES, *NEWLINES, *ENCODINGS, *PREAMBLES, *HEADERS, *RAGGED, *ONE_COLUMN, *NEIGHBOURS, *ALIGNED, *OPTIONS]
+CASES = [*DELIMITED, *QUOTES, *NEWLINES, *ENCODINGS, *PREAMBLES, *HEADERS, *RAGGED, *ONE_COLUMN, *BLOCKS, *NEIGHBOURS, *ALIGNED, *OPTIONS]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)

@@ -101,12 +101,17 @@ def spacings(lines: Sequence[str]) -> list[Separation]:
         for start in _STARTS_TRIED:
             gaps = vertical_gaps(full[start:])
             if gaps:
-                if _are_columns(full[start:], gaps):
+                if _are_columns(full[start:], gaps) and not _are_words(full[start:], len(gaps) + 1):
                     found.append(Separation(delimiter=" ", spacing="fixed", gaps=gaps))
                 break
     found.append(Separation(delimiter=" ", spacing="gaps"))
     found.append(Separation(delimiter=" ", spacing="runs"))
     return found
+
+
+def _are_words(lines: Sequence[str], columns: int) -> bool:
+    """Say whether every line has a word for each column, so that the columns may move when longer values come."""
+    return {len(words(line)) for line in lines} == {columns}
 
 
 def _are_columns(lines: Sequence[str], gaps: Sequence[tuple[int, int]]) -> bool:

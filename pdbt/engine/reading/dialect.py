@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import SourceError
 from .delimiter import find_separation
-from .encoding import UTF_8, decode, detect_encoding, is_binary, read_head
+from .encoding import UTF_8, decode, detect_encoding, is_binary, known_name, read_head
 from .header import Layout, find_layout, next_line
 from .judgement import SAMPLE_RECORDS, Reading
 from .model import ReadOptions
@@ -103,6 +103,7 @@ def _ends_in_quotes(reading: Reading, lines: int) -> bool:
 def _sample(path: Path, said: str | None, size: int) -> tuple[list[str], str, bool]:
     """Return the first whole lines of a file, its encoding, and whether they are all of it."""
     wanted = size
+    named = _known_encoding(path, said) if said else None
     while True:
         head = read_head(path, size)
         whole = len(head) < size
@@ -110,7 +111,7 @@ def _sample(path: Path, said: str | None, size: int) -> tuple[list[str], str, bo
             raise SourceError(
                 f"{path.name} is not a text file.", "Give it the ending of its kind, or leave it out of the source folder.", path=str(path)
             )
-        encoding = said or detect_encoding(head, complete=whole)
+        encoding = named or detect_encoding(head, complete=whole)
         lines = _lines(path, head, encoding, whole=whole)
         if size > wanted and len(lines) > _FEWEST_LINES:
             return lines[:_FEWEST_LINES], encoding, False
@@ -119,13 +120,17 @@ def _sample(path: Path, said: str | None, size: int) -> tuple[list[str], str, bo
         size *= 8
 
 
+def _known_encoding(path: Path, said: str) -> str:
+    try:
+        return known_name(said)
+    except LookupError:
+        hint = "Set encoding to one such as utf-8 or windows-1252."
+        raise SourceError(f"{path.name}: there is no encoding {said!r}.", hint, path=str(path)) from None
+
+
 def _lines(path: Path, head: bytes, encoding: str, *, whole: bool) -> list[str]:
     try:
         text = decode(head, encoding, complete=whole)
-    except LookupError:
-        raise SourceError(
-            f"{path.name}: there is no encoding {encoding!r}.", "Set encoding to one such as utf-8 or windows-1252.", path=str(path)
-        ) from None
     except UnicodeError:
         raise SourceError(f"{path.name} is not {encoding}.", "Leave encoding out, or set another one.", path=str(path)) from None
     lines = list(io.StringIO(text, newline=""))

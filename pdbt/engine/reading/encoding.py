@@ -63,6 +63,16 @@ def _single_byte(byte: bytes) -> str:
 codecs.register_error(_BYTE_FALLBACK, _decode_byte_as_windows_1252)
 
 
+def known_name(encoding: str) -> str:
+    """Return this module's own name for an encoding that a person named.
+
+    Raises:
+        LookupError: there is no such encoding.
+    """
+    name = codecs.lookup(encoding).name
+    return {"utf-8-sig": UTF_8, "ascii": UTF_8, "cp1252": WINDOWS_1252}.get(name, name)
+
+
 def open_bytes(path: Path) -> BinaryIO:
     """Open a file for reading, unpacking ``.gz`` and ``.zst`` on the way; memory is bounded.
 

@@ -20,11 +20,15 @@ MOST_HEADER_ROWS = 3
 _MOST_LINES_BEFORE = 60  # records looked at for the start of the table
 _TYPED_SHARE = 0.8  # of a column's values, for the column to be typed
 _CELLS_PROFILED = 20_000
+_FEWEST_NAMES = 2  # cells that cannot be values, for a second row to be one of names
 _FIRST_YEAR, _LAST_YEAR = 1800, 2200
 
 _COMMENT = re.compile(r"\s*\"?(#|//|%|--)")
 _KEY = re.compile(r"\s*[^\W\d][\w /()-]{0,40}:(\s|$)")
 _RULER = re.compile(r"[\s\-=+|:*,;]*(--|==)[\s\-=+|:*,;]*")
+_DIGITS = re.compile(r"\d+")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_SHAPE_LENGTH = 10
 _UNIT = re.compile(r"\s*(\(.*\)|\[.*\]|%|[a-zA-Zµ°€$£]{1,3}(/[a-zA-Z]{1,3})?)\s*")
 
 
@@ -58,6 +62,11 @@ class _Table:
     def rows(self) -> list[tuple[str, ...]]:
         return [record.fields for record in self.records]
 
+    def drop(self, count: int) -> None:
+        """Move the first rows to those before the table."""
+        self.before.extend(self.records[:count])
+        del self.records[:count]
+
 
 def find_layout(records: Sequence[Record], width: int, header: bool | int | None = None) -> Layout:
     """Find the table, its header rows and its names.
@@ -74,9 +83,12 @@ def find_layout(records: Sequence[Record], width: int, header: bool | int | None
     table = _Table(list(records[start:]), width, list(records[:start]))
     if _ends_in_delimiter(table):
         table.width -= 1
+    commented = _commented_header(table)
     if header is None:
-        rows = _header_rows(table)
-        rows = _take_rows_above(table, rows)
+        rows = _take_rows_above(table, _header_rows(table, sure=commented is not None))
+        if rows == 0 and commented:
+            table.records.insert(0, commented)
+            rows = 1
     elif header is True:
         rows = max(1, _header_rows(table))
     else:
@@ -91,8 +103,6 @@ def _layout(table: _Table, rows: int) -> Layout:
         head = [["", *head[0]]]  # R's write.table leaves the name of the row names out
     elif head and len(head[-1]) > table.width and any(cell.strip() for cell in head[-1][table.width :]):
         table.width = len(head[-1])
-    if head and _COMMENT.match(records[0].text) and (bare := head[0][0].lstrip("# ")):
-        head[0][0] = bare
     names = column_names(head, table.width)
     body_line = records[rows].line - 1 if rows < len(records) else next_line(records[-1]) - 1
     skip_lines = records[0].line - 1 if rows else body_line
@@ -196,8 +206,13 @@ def _evidence(row: Sequence[str], profile: Sequence[Kind]) -> tuple[int, int]:
     return against, for_it
 
 
-def _header_rows(table: _Table) -> int:
-    """Return how many rows at the top of a table are its header, moving rows that are not even that to `table.before`."""
+def _header_rows(table: _Table, *, sure: bool = False) -> int:
+    """Return how many rows at the top of a table are its header, moving rows that are not even that to `table.before`.
+
+    Args:
+        table: what stands from the first row that could be the table's.
+        sure: only types tell a header: there is another row that would do.
+    """
     rows = table.rows()
     if len(rows) == 1:
         typed = [_is_typed(kind(cell)) for cell in rows[0] if cell.strip()]
@@ -205,7 +220,9 @@ def _header_rows(table: _Table) -> int:
     tail = rows[min(MOST_HEADER_ROWS, len(rows) - 1) :]
     profile = _profile([row for row in tail if len(row) == table.width] or tail, table.width)
     if not any(map(_is_typed, profile)):
-        return int(_is_text_header(rows, table.width))
+        return int(not sure and _is_text_header(rows, table.width))
+    table.drop(_rows_of_another_block(table.records, profile))
+    rows = table.rows()
     leading = _leading_header_rows(rows, profile)
     if leading == 0:
         return int(_names_a_series(rows, profile))
@@ -213,9 +230,19 @@ def _header_rows(table: _Table) -> int:
     if above or leading > MOST_HEADER_ROWS:
         above = max(above, leading - MOST_HEADER_ROWS)
     above = max(above, _rows_of_preamble(rows[:leading], above))
-    table.before.extend(table.records[:above])
-    del table.records[:above]
+    table.drop(above)
     return _joined_rows(rows[above:leading], profile)
+
+
+def _rows_of_another_block(records: Sequence[Record], profile: Sequence[Kind]) -> int:
+    """Count the rows over a blank line that has a header right below it: a block of keys and values that happens to be as wide."""
+    misfits = 0
+    for index in range(1, min(len(records) - 1, _MOST_LINES_BEFORE // 4)):
+        against, for_it = _evidence(records[index].fields, profile)
+        if against and not for_it and misfits and not _adjacent(records[index - 1], records[index]):
+            return index
+        misfits += against > 0
+    return 0
 
 
 def _leading_header_rows(rows: Sequence[Sequence[str]], profile: Sequence[Kind]) -> int:
@@ -243,16 +270,20 @@ def _rows_of_preamble(rows: Sequence[Sequence[str]], above: int) -> int:
 
 
 def _joined_rows(rows: Sequence[Sequence[str]], profile: Sequence[Kind]) -> int:
-    """Return how many of the candidate rows make up the header; a row below the first must look like names or units all over."""
+    """Return how many of the candidate rows make up the header.
+
+    A row below the first holds units, or stands under groups, or has a name of its own in every column; another is a row of data that does
+    not fit, which must not vanish in the names.
+    """
     count = 1
     grouped = _has_merged_cells(rows[0])
     for row in rows[1:]:
         against, for_it = _evidence(row, profile)
         cells = [cell for cell in row if cell.strip()]
-        units = all(_UNIT.fullmatch(cell) for cell in cells)
         if for_it or any(_is_typed(kind(cell)) and not _is_year(cell) for cell in cells):
             break
-        if not (grouped or units or against > 1):
+        units = all(_UNIT.fullmatch(cell) for cell in cells)
+        if not units and (against < _FEWEST_NAMES or not (grouped or not _has_merged_cells(row))):
             break
         count += 1
     return count
@@ -308,8 +339,33 @@ def _is_text_header(rows: Sequence[Sequence[str]], width: int) -> bool:
             return False
         if _is_typed(kind(name)) and not _names_a_series(rows, [Kind.TEXT] * width):
             return False
+        if len(values) > 1 and _DIGITS.search(name) and {_shape(value) for value in values} == {_shape(name)}:
+            return False
     repeated = len(set(first)) < len(first)
     return not (repeated and sum(len(set(row)) < len(row) for row in body) < 0.1 * len(body))
+
+
+def _shape(text: str) -> str:
+    """Return the kinds of characters that a text starts with: codes and log lines of one sort have one shape."""
+    return _LETTERS.sub("a", _DIGITS.sub("9", text))[:_SHAPE_LENGTH]
+
+
+def _commented_header(table: _Table) -> Record | None:
+    """Return the nearest line of the comment right above the table that has a name for every column, without its mark."""
+    below = table.records[0]
+    for record in reversed(table.before):
+        if not (_COMMENT.match(record.text) and _adjacent(record, below)):
+            return None
+        fields = list(record.fields)
+        bare = _COMMENT.sub("", fields[0], count=1).strip()
+        if bare:
+            fields[0] = bare
+        elif len(fields) > table.width or len(table.before) > 1:
+            del fields[0]
+        if len(fields) == table.width > 1 and all(fields) and not any(_is_typed(kind(cell)) for cell in fields):
+            return record._replace(fields=tuple(fields))
+        below = record
+    return None
 
 
 def _take_rows_above(table: _Table, rows: int) -> int:
@@ -317,6 +373,8 @@ def _take_rows_above(table: _Table, rows: int) -> int:
     if not table.before or not _adjacent(table.before[-1], table.records[0]):
         return rows
     above = table.before[-1]
+    if _COMMENT.match(above.text):
+        return rows
     cells = [cell.strip() for cell in above.fields]
     named = cells[: max((index for index, cell in enumerate(cells, start=1) if cell), default=0)]
     full = len(named) > 1 and all(named) and len(set(named)) == len(named)

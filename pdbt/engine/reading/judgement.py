@@ -32,11 +32,13 @@ _ONE_COLUMN = 0.35
 _ONE_COLUMN_OF_VALUES = 0.97
 
 _PUNCTUATION_OF_TEXT = 0.7  # a comma or colon always followed by a space, between two fields, is rather a sentence's
+_PUNCTUATION_OF_TIMES = 0.6
 _UNHEADED_REMAINDER = 0.5  # lines before the table that are neither told apart from it by types nor by a header
 _WORDS_ONLY = 0.4  # rows cut at single spaces without a number or a date in them are rather sentences
 _PERFECT_CREDIT = 0.85
 _PERFECT_PRIOR = 0.9
 
+_TIME = re.compile(r"(?<![\d:])[0-2]?\d:[0-5]\d(?::[0-5]\d)?(?![\d:])")
 _UNCLEAN = re.compile(r"[;|\t\x01\x02\x1c-\x1f^~¦]|,\S|^[,:<>\]#*&@!~]\S|^//|[<>\[^~|:]$|^\d+\s+\d|\S {2,}\S")
 _CREDIT = {Kind.NUMBER: 1.0, Kind.DATE: 1.0, Kind.BOOLEAN: 1.0, Kind.EMPTY: 0.7}
 _CREDIT_OF_TEXT = 0.9
@@ -63,8 +65,8 @@ class Reading:
 
     @property
     def splits_first_line(self) -> bool:
-        """The first record has as many fields as most."""
-        return bool(self.records) and len(self.records[0].fields) == self.width
+        """The first record has several fields, or as many as most."""
+        return bool(self.records) and len(self.records[0].fields) >= min(self.width, 2)
 
 
 def judge(lines: Sequence[str], separation: Separation, *, whole: bool) -> Reading:
@@ -85,7 +87,7 @@ def judge(lines: Sequence[str], separation: Separation, *, whole: bool) -> Readi
     void = _void_columns(table, width)
     named = start == 0 and _has_clean_names(table[0])
     score = (share if named else share**2) * ((len(records) - start) / len(records)) ** 0.5 * credit * (1 - void) ** 2
-    prior = _prior(separation) * _doubt(separation, table, start)
+    prior = _prior(separation) * _doubt(separation, table, records[start - 1].fields if start else ())
     perfect = named and share == 1.0 and credit >= _PERFECT_CREDIT and not void and prior >= _PERFECT_PRIOR
     return Reading(separation, records, width, score * prior, perfect)
 
@@ -136,13 +138,21 @@ def _prior(separation: Separation) -> float:
     return PRIORS.get(separation.delimiter, _PRIOR_OF_SEVERAL)
 
 
-def _doubt(separation: Separation, table: Sequence[tuple[str, ...]], start: int) -> float:
-    """Return the factor by which a separation is doubted for looking like the punctuation of text."""
+def _doubt(separation: Separation, table: Sequence[tuple[str, ...]], above: Sequence[str]) -> float:
+    """Return the factor by which a separation is doubted for looking like the punctuation of text.
+
+    Args:
+        separation: the candidate.
+        table: the rows of the usual width.
+        above: the fields of the row before the first of them, when there is one.
+    """
     factor = 1.0
-    if start > 0 and len(table) > 1 and not _first_row_differs(table):
+    if above and len(table) > 1 and not _first_row_differs(table) and not (len(above) > 1 and _has_clean_names(above)):
         factor *= _UNHEADED_REMAINDER
     if separation.trim and separation.delimiter in ",:" and len(table[0]) == 2:
         factor *= _PUNCTUATION_OF_TEXT
+    if separation.delimiter == ":" and sum(bool(_TIME.search(":".join(row))) for row in table) > len(table) / 2:
+        factor *= _PUNCTUATION_OF_TIMES
     if separation.spacing == "runs" and not any(kind(cell) in (Kind.NUMBER, Kind.DATE) for cell in table[-1]):
         factor *= _WORDS_ONLY
     return factor
