@@ -71,6 +71,6 @@ def test_the_requirements_of_a_project_are_all_it_needs(
     command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", tmp_path / "shop" / "requirements.txt"]
     filled = run_process(command, timeout=INSTALL_SECONDS)
     assert filled.code == 0, filled.stderr
-    assert run_process([python, "-c", "import pdbt"]).code == 1
+    assert run_process([python, "-c", "import pdbt"], cwd=tmp_path).code == 1
     result = run_process([python, tmp_path / "shop" / SAMPLE_SCRIPT], cwd=tmp_path)
     assert result.code == 0, result.stderr
