@@ -144,9 +144,9 @@ def _wide_without_mark(head: bytes) -> str | None:
         return None
     zeros = [sample[place::4].count(0) for place in range(4)]
     quarter = len(sample) / 4
-    if zeros[0] < quarter / 10 and min(zeros[2:]) > quarter * 0.9:
+    if zeros[3] == quarter and zeros[2] > quarter / 2 and zeros[0] < quarter / 10:
         return "utf-32-le"
-    if zeros[3] < quarter / 10 and min(zeros[:2]) > quarter * 0.9:
+    if zeros[0] == quarter and zeros[1] > quarter / 2 and zeros[3] < quarter / 10:
         return "utf-32-be"
     even, odd = zeros[0] + zeros[2], zeros[1] + zeros[3]
     if max(even, odd) < len(sample) * _LEAST_ZEROS or min(even, odd) * 5 > max(even, odd):

@@ -29,22 +29,24 @@ def column_names(header: Sequence[Sequence[str]], width: int) -> tuple[str, ...]
 
 
 def unique_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Give every column a name of its own, compared regardless of case; a name that stands first keeps it."""
-    given = [name or f"column_{position}" for position, name in enumerate(names, start=1)]
-    taken = {name.casefold() for name in given}
-    seen: set[str] = set()
+    """Give every column a name of its own, compared regardless of case; of equal names the first stays as it is, before any made up."""
+    taken = {name.casefold() for name in names if name}
+    unclaimed = set(taken)
     next_suffix: dict[str, int] = {}
     result = []
-    for name in given:
-        unique = name
-        if name.casefold() in seen:
-            suffix = next_suffix.get(name.casefold(), 2)
-            while (unique := f"{name}_{suffix}").casefold() in taken:
+    for position, given in enumerate(names, start=1):
+        name = given or f"column_{position}"
+        key = name.casefold()
+        if key in unclaimed and given:
+            unclaimed.discard(key)
+        elif key in taken:
+            suffix = next_suffix.get(key, 2)
+            while f"{key}_{suffix}" in taken:
                 suffix += 1
-            next_suffix[name.casefold()] = suffix + 1
-            taken.add(unique.casefold())
-        seen.add(unique.casefold())
-        result.append(unique)
+            next_suffix[key] = suffix + 1
+            name = f"{name}_{suffix}"
+        taken.add(name.casefold())
+        result.append(name)
     return tuple(result)
 
 
