@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from types import TracebackType
@@ -41,12 +40,8 @@ def _dispatch(words: list[str], debug: bool) -> int:
         return _tell(error.message, error.hint, error.exit_code)
     except typer.TyperException as error:
         return _tell(error.format_message(), "Try: pdbt --help", NEEDS_A_HAND)
-    except (KeyboardInterrupt, typer.Abort):
-        return _tell("Interrupted.", "", _INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever reads the output has gone; Python would complain once more when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPELINE_FAILED
+    except KeyboardInterrupt:
+        return _INTERRUPTED
 
 
 def _tell(message: str, hint: str, exit_code: int) -> int:
@@ -59,4 +54,4 @@ def _tell(message: str, hint: str, exit_code: int) -> int:
 def _tell_unexpected(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
     """Print what nobody foresaw as one sentence; Python then exits with 1."""
     what = " ".join(f"{kind.__name__}: {error}".split())
-    _tell(f"pdbt met something that it did not expect: {what}", "Show where with --debug, and report it please.", 1)
+    _tell(f"pdbt met something that it did not expect: {what}", "Show where with --debug, and report it please.", PIPELINE_FAILED)

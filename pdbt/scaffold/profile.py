@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,7 +65,7 @@ def profile_table(source: SourceTable, options: ReadOptions, scratch: Path) -> T
     from ..engine.databases.reader import connect
     from ..engine.reading import load_table
 
-    with connect(scratch) as connection:
+    with _interruptible(), connect(scratch) as connection:
         loaded = load_table(source, replace(options, on_error="reject"), connection, _table_maker(connection), scratch)
         _check_loaded(source, loaded)
         names = clean_names(column.name for column in loaded.columns)
@@ -74,6 +75,19 @@ def profile_table(source: SourceTable, options: ReadOptions, scratch: Path) -> T
         columns = tuple(_measured(connection, found))
         key = find_key(connection, _CLEANED, columns, loaded.rows)
     return TableProfile(source.name, source.label, loaded.rows, columns, key, (*loaded.notes, *_set_aside(source, loaded)))
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C be a KeyboardInterrupt: DuckDB ends its query, and tells so by an error of its own, which differs by version."""
+    import duckdb
+
+    try:
+        yield
+    except (RuntimeError, duckdb.InterruptException) as error:
+        if "interrupted" in str(error).lower():
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _table_maker(connection: duckdb.DuckDBPyConnection) -> CreateTable:

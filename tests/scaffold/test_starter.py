@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
+import signal
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +17,14 @@ from pdbt.engine.errors import GraphError, SourceError
 from pdbt.engine.reading.model import ReadOptions, SourceTable
 from pdbt.scaffold import NewProject, new_project
 from pdbt.scaffold.profile import TableProfile, profile_table
+from pdbt.scaffold.staging import PREFIX
 from pdbt.scaffold.starter import write_starters
-from tests.conftest import RunProject
+from tests.conftest import RunProject, StartProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "docs" / "demo" / "data"
 URL_VARIABLE = "PDBT_STARTER_URL"
+DEADLINE_SECONDS = 60.0
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -348,3 +353,23 @@ def test_rows_that_do_not_fit_are_told_of(tmp_path: Path) -> None:
     (table,) = new_project(NewProject("shop", data=(write(tmp_path, "orders.csv", text),))).tables
     assert table.rows == 100
     assert any('1 row does not fit: a run stops there, unless pdbt.toml says on_error = "reject"' in note for note in table.notes)
+
+
+def test_interrupted_while_it_reads_it_ends_without_a_word(tmp_path: Path, start_process: StartProcess) -> None:
+    """DuckDB ends its query with an error of its own, which is no fault of pdbt's to report."""
+    with (tmp_path / "orders.csv").open("w", encoding="utf-8") as file:
+        file.write("id,name,amount\n")
+        file.writelines(f"{n},name {n},{n}.5\n" for n in range(2_000_000))
+    program = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from pdbt.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "new", "shop", "--data", "orders.csv"]
+    process = start_process(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)})
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not list(tmp_path.glob(f"{PREFIX}*/{PREFIX}*")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    seen = process.communicate(timeout=DEADLINE_SECONDS)
+    assert (process.returncode, *seen) == (130, "", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["orders.csv"]
