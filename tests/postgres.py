@@ -69,6 +69,7 @@ def empty(url: str) -> None:
         for (schema,) in schemas:
             connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
         connection.execute("CREATE SCHEMA public")
+        connection.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")  # as a new database has it
 
 
 def _require(url: str, place: str) -> None:
