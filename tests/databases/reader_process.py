@@ -25,7 +25,8 @@ def rows(run: int) -> str:
 def main() -> None:
     """Read until told to stop; print how many times, the runs seen in turn, and everything that was wrong."""
     kind, target, stop = sys.argv[1:]
-    reads, runs, faults = 0, [0], []
+    reads, faults = 0, list[str]()
+    runs: list[object] = [0]
     with READERS[kind](target) as read:
         while not Path(stop).exists():
             try:

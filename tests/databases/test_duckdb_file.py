@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from pdbt.engine.databases import UnusableStart
@@ -58,7 +59,7 @@ def test_duckdbs_own_ways_to_write_a_select_make_tables(subject: Subject, select
 
 
 def test_a_python_variable_is_no_table(subject: Subject) -> None:
-    rows = duckdb.sql("SELECT 1 AS a").to_arrow_table()
+    rows = pa.table({"a": [1]})
     assert rows.num_rows == 1
     with subject.run() as database, pytest.raises(BuildError, match="rows"):
         database.build("T", "SELECT * FROM rows")

@@ -256,7 +256,7 @@ def test_exact_sums_of_postgresql_are_exported_exactly(make_subject: MakeSubject
         database.export("S", tmp_path / "s.csv", "csv")
         database.export("S", tmp_path / "s.parquet", "parquet")
     assert (tmp_path / "s.csv").read_text() == "a,b,c,d,e,f\n27670116110564327421,3,0.30,1.00000000000000000000,,nan\n"
-    types = [kind for _, kind, *_ in duckdb.sql(f"DESCRIBE FROM '{tmp_path / 's.parquet'}'").fetchall()]
+    types = [kind for _, kind, *_ in duckdb.execute(f"DESCRIBE FROM '{tmp_path / 's.parquet'}'").fetchall()]
     assert types == ["DECIMAL(20,0)", "BIGINT", "DECIMAL(3,2)", "DECIMAL(21,20)", "BIGINT", "DOUBLE"]
 
 
