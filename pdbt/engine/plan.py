@@ -42,7 +42,7 @@ class Planner:
         state: the state of the database that the run begins with.
         parameters: the values of ``$name``, overrides included.
         full: whether everything is made again.
-        published: the versions of the tables that readers see.
+        published: the tables that readers see, with their versions.
         made: the versions that this run has made.
     """
 
@@ -51,7 +51,7 @@ class Planner:
     state: State
     parameters: Mapping[str, Parameter]
     full: bool = False
-    published: frozenset[str] = frozenset()
+    published: Mapping[str, str] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
 
     def steps(self) -> list[Step]:
@@ -98,8 +98,8 @@ class Planner:
         """Return in what this table is not what its files and settings would make; empty when it is up to date."""
         made = self.state.tables.get(node.name)
         if made is None:
-            return "new"
-        if node.external and made.version in self.published:
+            return "new" if node.name not in self.published else "it was not made again yet"
+        if node.external and made.version == self.published.get(node.name):
             return f"reads {node.external[0]}, which this project does not make"
         if node.source is not None:
             return "" if made.version in self.made else self._source_reason(node, made)

@@ -202,7 +202,8 @@ class Run:
                 rows = self._build_python(node) if node.kind == "python" else self._database.build(node.name, self._sql(node))
             except BuildError as error:
                 self.report.add(StepResult("build", node.name, "failed", seconds=time.perf_counter() - started, reason=reason))
-                message = error.message if error.message.startswith(node.label) else f"{node.label}: {error.message}"
+                reason = error.message.removeprefix(f"{node.name}: ").removeprefix(f"{node.label}: ")
+                message = error.message if error.message.startswith(f"{node.label} ") else f"{node.label}: {reason}"
                 raise type(error)(message, error.hint) from error
         inputs = {name: self._state.tables[name].version for name in node.inputs}
         made = TableState(self._planner.definition(node), inputs, self._version(), rows)

@@ -90,7 +90,7 @@ def _run(settings: Settings, options: RunOptions, report: Report) -> Iterator[Ru
         folder = _folder(settings)
         beginning = begin(folder, database)
         planner, notes = _planner(settings, options, beginning.work or beginning.published.copy(), database)
-        planner.published = frozenset(table.version for table in beginning.published.tables.values())
+        planner.published = {name: table.version for name, table in beginning.published.tables.items()}
         for sentence in notes:
             report.note(sentence)
         run = Run(report, folder, database, beginning, planner)
