@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdbt.scaffold import NameRefused, check_name
@@ -89,6 +89,7 @@ def test_other_names_are_taken(name: str, tmp_path: Path) -> None:
     assert find_target(name, tmp_path) == tmp_path / name
 
 
+@settings(deadline=None)
 @given(st.text(max_size=120))
 def test_a_name_is_refused_in_one_sentence_or_is_one_part_of_a_path(name: str) -> None:
     try:

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdbt.engine.errors import PdbtError
@@ -53,6 +53,7 @@ def test_a_template_cannot_reach_python(attack: str, tmp_path: Path) -> None:
         render(write(tmp_path, "a.jinja", attack), x="x")
 
 
+@settings(deadline=None)
 @given(st.text().filter(lambda text: text.isprintable()))
 def test_any_name_is_written_as_toml(name: str) -> None:
     values = {"name": name, "template_version": "1", "database": "duckdb", "database_file": "db/x", "url": None, "port": 3000}
