@@ -251,6 +251,54 @@ BLOCKS = [
     Case("long names", ",".join(letter * 3000 for letter in "abc") + "\n1,2,3\n", "¦".join(letter * 3000 for letter in "abc"), ["1¦2¦3"]),
 ]
 
+UNESCAPED = [
+    Case(
+        "html",
+        'id,html,n\n1,"<a id="x">y</a>",5\n2,"<b class="c, d">",6\n',
+        "id¦html¦n",
+        ['1¦<a id="x">y</a>¦5', '2¦<b class="c, d">¦6'],
+    ),
+    Case("json", 'id,j,n\n1,"{"a":1,"b":2}",5\n2,"{"a":3,"b":4}",6\n', "id¦j¦n", ['1¦{"a":1,"b":2}¦5', '2¦{"a":3,"b":4}¦6']),
+    Case("json without quotes", 'id\tj\n1\t{"a":1,"b":"x"}\n2\t{"a":3}\n', "id¦j", ['1¦{"a":1,"b":"x"}', '2¦{"a":3}']),
+    Case("single quotes", "id,'name'\n1,'O'Brien'\n2,'D'Arcy, X'\n3,'Z'\n", "id¦name", ["1¦O'Brien", "2¦D'Arcy, X", "3¦Z"]),
+    Case("several open quotes", 'a,b\n"x,1\ny,2\n"z,3\nw,4\n', "a¦b", ['"x¦1', "y¦2", '"z¦3', "w¦4"]),
+    Case("as MySQL writes", "1\ta\\\tb\t\\N\n2\tc\t5\n3\te\t6\n", "column_1¦column_2¦column_3", ["1¦a\tb¦\\N", "2¦c¦5", "3¦e¦6"]),
+    Case("one row too long", "a,b,c\n1,2,3,4\n", "a¦b¦c", ["1¦2¦3¦4"]),
+    Case("one row too short", "a,b,c\n1,2\n", "a¦b¦c", ["1¦2"]),
+    Case("arrows", "a->b->c\n1->-2->3\n4->5->6\n", "a¦b¦c", ["1¦-2¦3", "4¦5¦6"]),
+]
+
+DOWNLOADS = [
+    Case(
+        "German bank",
+        '"Konto:";"DE12 / Giro";\n\n"Von:";"01.01.2024";\n"Saldo:";"5.000,00 EUR";\n\n"Tag";"Text";"Betrag";\n'
+        '"01.01.2024";"Miete";"-500,00";\n'
+        '"02.01.2024";"Gehalt";"2.000,00";\n',
+        "Tag¦Text¦Betrag",
+        ["01.01.2024¦Miete¦-500,00", "02.01.2024¦Gehalt¦2.000,00"],
+    ),
+    Case(
+        "World Bank",
+        '"Source","Indicators",\n\n"Updated","2024-01-05",\n\n"Country","Code","1960","1961",\n"Aruba","ABW","1.5","2.5",\n'
+        '"Angola","AGO","","3.5",\n',
+        "Country¦Code¦1960¦1961",
+        ["Aruba¦ABW¦1.5¦2.5", "Angola¦AGO¦¦3.5"],
+    ),
+    Case(
+        "ps",
+        "  PID TTY          TIME CMD\n    1 ?        00:00:01 systemd\n  345 pts/0    00:00:00 bash\n 1234 pts/1    00:10:00 vi x\n",
+        "PID¦TTY¦TIME¦CMD",
+        ["1¦?¦00:00:01¦systemd", "345¦pts/0¦00:00:00¦bash", "1234¦pts/1¦00:10:00¦vi x"],
+    ),
+    Case(
+        "df",
+        "Filesystem 1K-blocks     Used Use% Mounted on\nudev         8147484        0   0% /dev\ntmpfs        1635116     1884   1% /run\n"
+        "/dev/sda1  238810780 50000000  23% /\n",
+        "Filesystem¦1K-blocks¦Used¦Use%¦Mounted on",
+        ["udev¦8147484¦0¦0%¦/dev", "tmpfs¦1635116¦1884¦1%¦/run", "/dev/sda1¦238810780¦50000000¦23%¦/"],
+    ),
+]
+
 NEIGHBOURS = [
     Case("decimal commas in a semicolon file", "id;price;qty\n1;1,5;2,5\n2;2,75;3,0\n", "id¦price¦qty", ["1¦1,5¦2,5", "2¦2,75¦3,0"]),
     Case("decimal commas without a header", "1;1,5;2,5\n2;2,75;3,0\n", "column_1¦column_2¦column_3", ["1¦1,5¦2,5", "2¦2,75¦3,0"]),
@@ -316,7 +364,22 @@ OPTIONS = [
     Case("encoding said", "a,b\nŽ,1\n".encode("cp1250"), "a¦b", ["Ž¦1"], ReadOptions(encoding="cp1250")),
 ]
 
-CASES = [*DELIMITED, *QUOTES, *NEWLINES, *ENCODINGS, *PREAMBLES, *HEADERS, *RAGGED, *ONE_COLUMN, *BLOCKS, *NEIGHBOURS, *ALIGNED, *OPTIONS]
+CASES = [
+    *DELIMITED,
+    *QUOTES,
+    *NEWLINES,
+    *ENCODINGS,
+    *PREAMBLES,
+    *HEADERS,
+    *RAGGED,
+    *ONE_COLUMN,
+    *BLOCKS,
+    *UNESCAPED,
+    *DOWNLOADS,
+    *NEIGHBOURS,
+    *ALIGNED,
+    *OPTIONS,
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)

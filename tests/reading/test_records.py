@@ -17,7 +17,7 @@ from pdbt.engine.reading.dialect import Dialect, sniff
 from pdbt.engine.reading.quotes import LONGEST_FIELD
 from pdbt.engine.reading.records import read_records
 
-ONE_FILE = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ONE_FILE = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def fields(path: Path, dialect: Dialect) -> list[tuple[str, ...]]:

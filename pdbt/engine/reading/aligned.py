@@ -11,7 +11,8 @@ _WORD = re.compile(r'"(?:[^"]|"")*"(?=\s|$)|\S+')
 _WORDS = re.compile(r"\S+")
 _GAP = re.compile(r"[ \u00a0]{2,}|[ \u00a0]*\t\s*")
 _FEWEST_LINES = 3  # below, gaps that run down all lines are chance
-_FEWEST_LINES_OF_NARROW_GAPS = 6  # the same for gaps of one space
+_FEWEST_LINES_OF_NARROW_GAPS = 4  # the same when a gap is one space wide
+_FEWEST_LINES_OF_WORDS = 6  # the same when no line is padded with spaces at a gap
 _LEAST_FILLED = 0.4  # of a column's cells
 _LEAST_IN_LINE = 0.8  # of a column's values that start, or end, at one place
 _MOST_CROSSING = 0.1  # of the lines, that may cross a gap
@@ -99,7 +100,7 @@ def spacings(lines: Sequence[str]) -> list[Separation]:
     found = []
     if not any("\t" in line or ' "' in line for line in full):
         for start in _STARTS_TRIED:
-            gaps = vertical_gaps(full[start:])
+            gaps = _between_filled_columns(full[start:], vertical_gaps(full[start:]))
             if gaps:
                 if _are_columns(full[start:], gaps) and not _are_words(full[start:], len(gaps) + 1):
                     found.append(Separation(delimiter=" ", spacing="fixed", gaps=gaps))
@@ -114,10 +115,19 @@ def _are_words(lines: Sequence[str], columns: int) -> bool:
     return {len(words(line)) for line in lines} == {columns}
 
 
+def _between_filled_columns(lines: Sequence[str], gaps: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Leave out gaps with hardly a value to their right: they part the words of a name."""
+    ends = [*(start for start, _ in gaps[1:]), max(map(len, lines), default=0)]
+    filled = [sum(not line[gap[1] : end].isspace() and len(line) > gap[1] for line in lines) for gap, end in zip(gaps, ends, strict=False)]
+    return tuple(gap for gap, count in zip(gaps, filled, strict=False) if count >= _LEAST_FILLED * len(lines))
+
+
 def _are_columns(lines: Sequence[str], gaps: Sequence[tuple[int, int]]) -> bool:
     """Say whether gaps part columns, and are not chance: enough lines or wide gaps, and values that stand in line at one side."""
+    padded = any("  " in line[max(0, start - 1) : end + 1].strip("\r\n") for line in lines for start, end in gaps)
     narrow = any(end - start < 2 for start, end in gaps)
-    if len(lines) < (_FEWEST_LINES_OF_NARROW_GAPS if narrow else _FEWEST_LINES):
+    fewest = _FEWEST_LINES if not narrow else _FEWEST_LINES_OF_NARROW_GAPS if padded else _FEWEST_LINES_OF_WORDS
+    if len(lines) < fewest:
         return False
     starts = [0, *(end for _, end in gaps)]
     ends = [*(start for start, _ in gaps), max(map(len, lines))]

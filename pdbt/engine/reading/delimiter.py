@@ -20,7 +20,7 @@ _MOST_DELIMITERS_OF_SEVERAL = 12
 _LEAST_PRESENCE = 0.1  # of the lines probed, for a single character to be tried
 _LEAST_PRESENCE_OF_SEVERAL = 0.5
 
-_PUNCTUATION_RUN = re.compile(r"[^\w \r\n\"'.\-+/\\()]{2,}")
+_PUNCTUATION_RUN = re.compile(r"(?:[^\w \r\n\"'./\\()]|_){2,}")
 _QUOTED = re.compile(r"\"[^\"]*\"")
 
 

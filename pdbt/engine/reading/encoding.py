@@ -32,7 +32,7 @@ _FAULT = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of a byte t
 _WIDE = frozenset({"utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"})
 _LEAST_ZEROS = 0.01  # of the bytes of a text in UTF-16
 _CONTROLS = bytes([0, *range(3, 9), *range(14, 26), 127])  # what text does not hold; \x01, \x02 and \x1b to \x1f part fields in some files
-_MOST_CONTROLS = 0.02  # of the bytes of a text
+_MOST_CONTROLS = 0.05  # of the bytes of a text
 _PACKED = (
     b"PK\x03\x04",
     b"\x89PNG",
@@ -133,8 +133,11 @@ def is_binary(head: bytes) -> bool:
         return True
     if byte_order_mark(head) or _wide_without_mark(head):
         return False
-    controls = len(head) - len(head.translate(None, _CONTROLS))
-    return controls > _MOST_CONTROLS * len(head)
+    return _controls(head) > _MOST_CONTROLS * len(head)
+
+
+def _controls(data: bytes) -> int:
+    return len(data) - len(data.translate(None, _CONTROLS))
 
 
 def _wide_without_mark(head: bytes) -> str | None:
@@ -151,6 +154,8 @@ def _wide_without_mark(head: bytes) -> str | None:
     even, odd = zeros[0] + zeros[2], zeros[1] + zeros[3]
     if max(even, odd) < len(sample) * _LEAST_ZEROS or min(even, odd) * 5 > max(even, odd):
         return None
+    if max(even, odd) < quarter and sample.isascii() and not _controls(sample.replace(b"\0", b"")):
+        return None  # plain letters in two bytes have a zero each: this is text with a few zeros in it
     return "utf-16-le" if odd > even else "utf-16-be"
 
 

@@ -20,6 +20,7 @@ MOST_HEADER_ROWS = 3
 _MOST_LINES_BEFORE = 60  # records looked at for the start of the table
 _TYPED_SHARE = 0.8  # of a column's values, for the column to be typed
 _CELLS_PROFILED = 20_000
+_FEWEST_ROWS_WITH_NAMES = 2  # of data, all one field wider than the header, for that field to be the rows' names
 _FEWEST_NAMES = 2  # cells that cannot be values, for a second row to be one of names
 _FIRST_YEAR, _LAST_YEAR = 1800, 2200
 
@@ -99,8 +100,10 @@ def find_layout(records: Sequence[Record], width: int, header: bool | int | None
 def _layout(table: _Table, rows: int) -> Layout:
     records = table.records
     head = [list(record.fields) for record in records[:rows]]
-    if head and len(head[-1]) == table.width - 1 and rows == 1 and len(records) > 1:
+    if rows == 1 and len(head[0]) == table.width - 1 and len(records) > _FEWEST_ROWS_WITH_NAMES:
         head = [["", *head[0]]]  # R's write.table leaves the name of the row names out
+    elif rows == 1 and len(head[0]) < table.width:
+        table.width = len(head[0])
     elif head and len(head[-1]) > table.width and any(cell.strip() for cell in head[-1][table.width :]):
         table.width = len(head[-1])
     names = column_names(head, table.width)

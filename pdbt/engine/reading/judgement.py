@@ -116,10 +116,11 @@ def _read(lines: Sequence[str], separation: Separation, *, whole: bool) -> tuple
     if separation.escape != "\\" and any(f"\\{separation.delimiter}" in line for line in lines[:SAMPLE_RECORDS]):
         escaped = replace(separation, escape="\\")
         other = _sampled(lines, escaped, 0, whole=whole)
-        if _regularity(other)[1] > share:
+        if _most_alike(other) > _most_alike(records):
             separation, records, (width, share) = escaped, other, _regularity(other)
-    if share < 1.0 and width > 1 and any(separation.quote in record.text for record in records):
-        records = _sampled(lines, separation, width, whole=whole)
+    if width > 1 and len({len(record.fields) for record in records}) > 1 and any(separation.quote in record.text for record in records):
+        readings = [_sampled(lines, separation, each, whole=whole) for each in (width, len(records[0].fields))]
+        records = max(readings, key=_most_alike)
         width, share = _regularity(records)
     if width > 1 and _is_padded(records, separation, width):
         separation = replace(separation, trim=True)
@@ -156,6 +157,11 @@ def _doubt(separation: Separation, table: Sequence[tuple[str, ...]], above: Sequ
     if separation.spacing == "runs" and not any(kind(cell) in (Kind.NUMBER, Kind.DATE) for cell in table[-1]):
         factor *= _WORDS_ONLY
     return factor
+
+
+def _most_alike(records: Sequence[Record]) -> int:
+    """Return how many records have the same number of fields."""
+    return max(Counter(len(record.fields) for record in records).values(), default=0)
 
 
 def _regularity(records: Sequence[Record]) -> tuple[int, float]:
