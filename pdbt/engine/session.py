@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from .databases.base import Database
 
 
+DUCKDB_INTERRUPTED = "Query interrupted"
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """What the command line says of a run.
@@ -99,6 +102,11 @@ def _run(settings: Settings, options: RunOptions, report: Report) -> Iterator[Ru
         except PdbtError:
             with contextlib.suppress(PdbtError):  # what stopped the run is told, not what then hindered keeping its work
                 run.keep_work()
+            raise
+        except RuntimeError as error:
+            # DuckDB stops a query at a signal, and says so in its own words before Python can.
+            if str(error) == DUCKDB_INTERRUPTED:
+                raise KeyboardInterrupt from None
             raise
         else:
             run.keep_work()

@@ -8,7 +8,6 @@ import difflib
 import json
 import math
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -191,6 +190,8 @@ def load_settings(project: Path) -> Settings:
     Raises:
         SettingsError: pdbt.toml is missing, is no TOML, or holds a key or a value that is not allowed.
     """
+    import tomllib
+
     project = project.resolve()
     path = project / FILE_NAME
     try:

@@ -1,12 +1,16 @@
-"""Scaffold: templates become a plan, a plan becomes files. `new_project` makes a project, `add_source` brings data into one."""
+"""Scaffold: templates become a plan, a plan becomes files. `new_project` makes a project, `add_sources` brings data into one."""
 
 from __future__ import annotations
 
-from .add import add_sources
-from .locate import NotAProject, find_project
-from .names import NameRefused, check_name
-from .new import NewProject, new_project
-from .plan import Plan, PlannedFile, PlannedTable
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .add import add_sources
+    from .locate import NotAProject, find_project
+    from .names import NameRefused, check_name
+    from .new import NewProject, new_project
+    from .plan import Plan, PlannedFile, PlannedTable
 
 __all__ = [
     "NameRefused",
@@ -20,3 +24,23 @@ __all__ = [
     "find_project",
     "new_project",
 ]
+
+_HOMES = {
+    "NameRefused": "names",
+    "NewProject": "new",
+    "NotAProject": "locate",
+    "Plan": "plan",
+    "PlannedFile": "plan",
+    "PlannedTable": "plan",
+    "add_sources": "add",
+    "check_name": "names",
+    "find_project": "locate",
+    "new_project": "new",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name where it is first asked for: a project without data pays for no reading of data."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

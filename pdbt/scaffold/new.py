@@ -10,10 +10,9 @@ from .. import __version__
 from ..engine.errors import SettingsError
 from ..engine.reading.model import ReadOptions
 from ..engine.settings import DATABASE_FILES
-from .add import plan_data
 from .apply import make_project
 from .names import find_target
-from .plan import Plan, PlannedFile
+from .plan import Plan, PlannedFile, PlannedTable
 from .templates import read_tree, render_tree, shipped
 from .urls import URL_VARIABLE, has_password, has_variable, is_postgresql
 
@@ -64,9 +63,17 @@ def plan_project(wanted: NewProject) -> Plan:
     """Decide every file of a new project; reads the data, writes nothing."""
     _check(wanted)
     target = find_target(wanted.name, Path.cwd())
-    data, tables = plan_data(wanted.data, None, lambda table: ReadOptions())
+    data, tables = _planned_data(wanted.data)
     files = [*_own_files(wanted, target.name), *_engine_files(), *_sample_files(wanted, target.name), *data]
     return Plan(target, tuple(sorted(files, key=lambda file: file.path)), tables, wanted.database)
+
+
+def _planned_data(paths: tuple[Path, ...]) -> tuple[tuple[PlannedFile, ...], tuple[PlannedTable, ...]]:
+    if not paths:
+        return (), ()
+    from .add import plan_data
+
+    return plan_data(paths, None, lambda table: ReadOptions())
 
 
 def _check(wanted: NewProject) -> None:
