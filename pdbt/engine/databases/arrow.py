@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import duckdb
-
 from ..errors import BuildError, MissingLibrary
 from .reader import finish
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 BATCH_CELLS = 500_000  # of a stream; some tens of megabytes at most
 BATCH_ROWS = 50_000
 _ERRORS = {
-    "Conversion Error": duckdb.ConversionException,
-    "Constraint Error": duckdb.ConstraintException,
-    "IO Error": duckdb.IOException,
-    "INTERRUPT Error": duckdb.InterruptException,
-    "Invalid Input Error": duckdb.InvalidInputException,
-    "Out of Memory Error": duckdb.OutOfMemoryException,
-    "Out of Range Error": duckdb.OutOfRangeException,
+    "Conversion Error": "ConversionException",
+    "Constraint Error": "ConstraintException",
+    "IO Error": "IOException",
+    "INTERRUPT Error": "InterruptException",
+    "Invalid Input Error": "InvalidInputException",
+    "Out of Memory Error": "OutOfMemoryException",
+    "Out of Range Error": "OutOfRangeException",
 }
 
 
@@ -50,9 +49,16 @@ class Rows:
         try:
             yield from source
         except self._failures as error:
-            said = str(error)
-            self.error = _ERRORS.get(said.partition(": ")[0], duckdb.Error)(said)
+            self.error = _as_raised(str(error))
             raise
+
+
+def _as_raised(said: str) -> duckdb.Error:
+    """Return the exception that DuckDB would have raised with these words."""
+    import duckdb
+
+    kind: type[duckdb.Error] = getattr(duckdb, _ERRORS.get(said.partition(": ")[0], "Error"))
+    return kind(said)
 
 
 def batch_rows(columns: int) -> int:

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
-
 from ..errors import BuildError
 from ..reading.model import Column
 from . import exports
@@ -19,9 +17,10 @@ from .arrow import plain_table
 from .base import UnusableStart
 from .files import SMALL_FILE_BYTES, DatabaseFiles, patiently, worth_rewriting
 from .names import quoted, text
-from .reader import connect, count, finish, sentence
+from .reader import connect, count, finish, sentence, told
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 SIDE_ENDINGS = (".wal",)
@@ -83,7 +82,7 @@ class DuckDBFile:
 
     def build(self, table: str, select: str) -> int:
         """Replace the table by the rows of a SELECT; returns rows. Raises BuildError."""
-        with _told(table, lines_before=1):
+        with told(table, lines_before=1):
             self._require_one_select(select)
             return self._create(table, select)
 
@@ -91,30 +90,30 @@ class DuckDBFile:
         """Replace the table by an Arrow table; returns rows."""
         finish(self.reader).register(ROWS_OF_PYTHON, plain_table(table, rows))
         try:
-            with _told(table):
+            with told(table):
                 return self._create(table, f"FROM {quoted(ROWS_OF_PYTHON)}")
         finally:
             self.reader.unregister(ROWS_OF_PYTHON)
 
     def read(self, table: str) -> pa.Table:
         """Return the whole table."""
-        with _told(table):
+        with told(table):
             return finish(self.reader).sql(f"FROM {quoted(table)}").to_arrow_table()
 
     def drop(self, table: str) -> None:
         """Remove the table if it is there."""
-        with _told(table):
+        with told(table):
             self.reader.execute(f"DROP TABLE IF EXISTS {quoted(table)}")
 
     def columns(self, table: str) -> list[Column]:
         """Return the table's columns with DuckDB's type names."""
-        with _told(table):
+        with told(table):
             described = self.reader.execute(f"DESCRIBE {quoted(table)}").fetchall()
         return [Column(str(name), str(kind)) for name, kind, *_ in described]
 
     def query(self, select: str, limit: int) -> tuple[list[str], list[tuple[object, ...]], int]:
         """Run a SELECT: column names, the first `limit` rows, and how many there are. Raises BuildError."""
-        with _told("", lines_before=1):
+        with told("", lines_before=1):
             self._require_one_select(select)
             self.reader.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(FOUND)} AS\n{select}\n")
             try:
@@ -127,7 +126,7 @@ class DuckDBFile:
 
     def export(self, table: str, path: Path, file_format: str) -> int:
         """Write the table to a file; returns rows."""
-        with _told(f"The export of {table}"):
+        with told(f"The export of {table}"):
             return exports.export(self.reader, table, quoted(table), path, file_format)
 
     def external(self, name: str) -> bool:
@@ -136,7 +135,7 @@ class DuckDBFile:
 
     def seal(self) -> str:
         """Checkpoint and close the work database, make it durable and return its token."""
-        with _told("The work database"):
+        with told("The work database"):
             self.reader.execute("CHECKPOINT")
             self.reader.execute("USE memory")
             self.reader.execute(f"DETACH {quoted(CATALOG)}")
@@ -232,6 +231,8 @@ class DuckDBFile:
 
     def _require_one_select(self, select: str) -> None:
         """Refuse what a table cannot be made of, before any of it is executed."""
+        import duckdb
+
         kinds = [statement.type.name for statement in self.reader.extract_statements(select)]
         if kinds and kinds[0] == "CREATE" and "pivot" in select.casefold():  # DuckDB 1.5 reads a PIVOT as CREATE TYPE and SELECT
             kinds = kinds[1:]
@@ -243,6 +244,8 @@ class DuckDBFile:
     @contextlib.contextmanager
     def _usable(self) -> Iterator[None]:
         """Tell which file it is that DuckDB cannot open."""
+        import duckdb
+
         try:
             yield
         except duckdb.Error as error:
@@ -251,16 +254,6 @@ class DuckDBFile:
                 f"{self._files.label} cannot be opened by DuckDB {duckdb.__version__}: {said}",
                 "Run with --full to build it anew, or install the version of DuckDB that wrote it.",
             ) from error
-
-
-@contextlib.contextmanager
-def _told(table: str, lines_before: int = 0) -> Iterator[None]:
-    """Turn DuckDB's errors into sentences about a table."""
-    try:
-        yield
-    except duckdb.Error as error:
-        said = sentence(error, lines_before)
-        raise BuildError(f"{table}: {said}" if table else said) from error
 
 
 def _fetched(column: Column) -> str:
@@ -295,6 +288,8 @@ def _no_writer(files: DatabaseFiles, lock_timeout: float) -> Iterator[None]:
 
 def _writer(published: Path) -> str:
     """Name the process that writes to a DuckDB file, as DuckDB finds it out."""
+    import duckdb
+
     try:
         duckdb.connect(str(published), read_only=True).close()
     except duckdb.Error as error:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import BuildError, PdbtError
@@ -23,9 +22,10 @@ from .postgres_publication import Publication, require_ours
 from .postgres_registry import Registry
 from .postgres_server import Server, adbc_driver, columns_of
 from .postgres_types import COLUMNS_AT_MOST, Read, digits_of, is_open_numeric, read, stored
-from .reader import connect, finish, sentence
+from .reader import connect, finish, told
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
     from sqlalchemy.engine import Connection, CursorResult
 
@@ -126,11 +126,10 @@ class PostgreSQL:
         """Replace the table by an Arrow table; returns rows."""
         finish(self.reader).register(ROWS_OF_PYTHON, plain_table(table, rows))
         try:
-            described = self.reader.execute(f"DESCRIBE {quoted(ROWS_OF_PYTHON)}").fetchall()
-            columns = [Column(str(name), str(kind)) for name, kind, *_ in described]
-            return self.load(table, f"FROM {quoted(ROWS_OF_PYTHON)}", columns)
-        except duckdb.Error as error:
-            raise BuildError(f"{table}: {sentence(error)}") from error
+            with told(table):
+                described = self.reader.execute(f"DESCRIBE {quoted(ROWS_OF_PYTHON)}").fetchall()
+                columns = [Column(str(name), str(kind)) for name, kind, *_ in described]
+                return self.load(table, f"FROM {quoted(ROWS_OF_PYTHON)}", columns)
         finally:
             self.reader.unregister(ROWS_OF_PYTHON)
 
@@ -164,11 +163,8 @@ class PostgreSQL:
 
     def export(self, table: str, path: Path, file_format: str) -> int:
         """Write the table to a file; returns rows."""
-        with self._rows(table) as relation:
-            try:
-                return exports.export(self.reader, table, relation, path, file_format)
-            except duckdb.Error as error:
-                raise BuildError(f"The export of {table}: {sentence(error)}") from error
+        with self._rows(table) as relation, told(f"The export of {table}"):
+            return exports.export(self.reader, table, relation, path, file_format)
 
     def external(self, name: str) -> bool:
         """Whether there is a table or view of this name (schema.name, too) that we may read and no project has published."""

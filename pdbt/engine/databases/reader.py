@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
+from ..errors import BuildError
+
+if TYPE_CHECKING:
+    import duckdb
 
 _PLACE = re.compile(r"\n+LINE (\d+):.*", re.DOTALL)
 _KIND = re.compile(r"^(?:[A-Z][\w-]*(?: [A-Z]\w*)*) (?:Error|exception): ", re.IGNORECASE)
@@ -17,6 +23,8 @@ def connect(temporary: Path) -> duckdb.DuckDBPyConnection:
     It downloads nothing, never takes a Python variable for a table, and computes in UTC, so that a result does not depend on
     the machine's time zone.
     """
+    import duckdb  # where it is used: a run with nothing to do does not pay for loading it
+
     settings = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
@@ -24,8 +32,21 @@ def connect(temporary: Path) -> duckdb.DuckDBPyConnection:
         "temp_directory": str(temporary),
     }
     connection = duckdb.connect(":memory:", config=dict(settings))
-    connection.execute("SET TimeZone = 'UTC'")
+    # The time zone makes results independent of the machine; the progress bar is read, not printed, by `report`.
+    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = true; SET enable_progress_bar_print = false")
     return connection
+
+
+@contextlib.contextmanager
+def told(what: str, lines_before: int = 0) -> Iterator[None]:
+    """Turn DuckDB's errors into a BuildError that begins with what failed; `lines_before` as in `sentence`."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        said = sentence(error, lines_before)
+        raise BuildError(f"{what}: {said}" if what else said) from error
 
 
 def finish(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:

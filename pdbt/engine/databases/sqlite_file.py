@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
 from ..errors import BuildError, MissingLibrary
 from ..reading.model import Column
 from . import exports
@@ -18,10 +16,11 @@ from .arrow import Rows, batch_rows, plain_table
 from .base import UnusableStart
 from .files import SMALL_FILE_BYTES, DatabaseFiles, patiently, worth_rewriting
 from .names import quoted
-from .reader import connect, finish, sentence
+from .reader import connect, finish, told
 from .sqlite_types import COLUMNS_AT_MOST, may_not_fit, read_expressions, stored
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 SIDE_ENDINGS = ("-journal", "-wal", "-shm")
@@ -120,11 +119,10 @@ class SQLiteFile:
         """Replace the table by an Arrow table; returns rows."""
         finish(self.reader).register(ROWS_OF_PYTHON, plain_table(table, rows))
         try:
-            described = self.reader.execute(f"DESCRIBE {quoted(ROWS_OF_PYTHON)}").fetchall()
-            columns = [Column(str(name), str(kind)) for name, kind, *_ in described]
-            return self.load(table, f"FROM {quoted(ROWS_OF_PYTHON)}", columns)
-        except duckdb.Error as error:
-            raise BuildError(f"{table}: {sentence(error)}") from error
+            with told(table):
+                described = self.reader.execute(f"DESCRIBE {quoted(ROWS_OF_PYTHON)}").fetchall()
+                columns = [Column(str(name), str(kind)) for name, kind, *_ in described]
+                return self.load(table, f"FROM {quoted(ROWS_OF_PYTHON)}", columns)
         finally:
             self.reader.unregister(ROWS_OF_PYTHON)
 
@@ -162,9 +160,8 @@ class SQLiteFile:
         with self._batches(table) as batches:
             finish(self.reader).register(EXPORTED, batches)
             try:
-                return exports.export(self.reader, table, quoted(EXPORTED), path, file_format)
-            except duckdb.Error as error:
-                raise BuildError(f"The export of {table}: {sentence(error)}") from error
+                with told(f"The export of {table}"):
+                    return exports.export(self.reader, table, quoted(EXPORTED), path, file_format)
             finally:
                 self.reader.unregister(EXPORTED)
 
