@@ -212,6 +212,19 @@ ONE_COLUMN = [
     Case("links", "link\nhttp://a.org/x\nhttps://b.org/y\n", "link", ["http://a.org/x", "https://b.org/y"]),
 ]
 
+TEXT_ONLY = [
+    Case("names twice", "name,city,name\nAda,Paris,x\nBob,Rome,y\n", "name¦city¦name_2", ["Ada¦Paris¦x", "Bob¦Rome¦y"]),
+    Case("a name left out", "name,,city\nAda,x,Paris\nBob,y,Rome\n", "name¦column_2¦city", ["Ada¦x¦Paris", "Bob¦y¦Rome"]),
+    Case(
+        "a value left out",
+        "Ada,,Paris\n" + "Bob,y,Rome\nCy,z,Bonn\nDi,u,Oslo\nEd,v,Bern\nFa,w,Graz\n",
+        "column_1¦column_2¦column_3",
+        ["Ada¦¦Paris", "Bob¦y¦Rome", "Cy¦z¦Bonn", "Di¦u¦Oslo", "Ed¦v¦Bern", "Fa¦w¦Graz"],
+    ),
+    Case("one column, values again", "red\nblue\nred\n", "column_1", ["red", "blue", "red"]),
+    Case("header again", "color,size\nred,small\ncolor,size\nblue,large\n", "color¦size", ["red¦small", "color¦size", "blue¦large"]),
+]
+
 BLOCKS = [
     Case(
         "keys and values as wide as the table",
@@ -373,6 +386,7 @@ CASES = [
     *HEADERS,
     *RAGGED,
     *ONE_COLUMN,
+    *TEXT_ONLY,
     *BLOCKS,
     *UNESCAPED,
     *DOWNLOADS,

@@ -21,6 +21,8 @@ _MOST_LINES_BEFORE = 60  # records looked at for the start of the table
 _TYPED_SHARE = 0.8  # of a column's values, for the column to be typed
 _CELLS_PROFILED = 20_000
 _FEWEST_ROWS_WITH_NAMES = 2  # of data, all one field wider than the header, for that field to be the rows' names
+_FEWEST_ROWS_AGAINST = 5  # full rows of text, for an empty or repeated cell above them to be no name
+_FEW_ROWS = 0.1  # of a table's rows
 _FEWEST_NAMES = 2  # cells that cannot be values, for a second row to be one of names
 _FIRST_YEAR, _LAST_YEAR = 1800, 2200
 
@@ -331,21 +333,20 @@ def _counts_on(cells: Sequence[str]) -> bool:
 
 def _is_text_header(rows: Sequence[Sequence[str]], width: int) -> bool:
     """Say whether the first row of a table of text is a header; it is, unless something speaks against it."""
-    first, body = [cell.strip() for cell in rows[0]], [row for row in rows[1:] if len(row) == width]
-    if not body:
-        return True
+    first = [cell.strip() for cell in rows[0]]
+    body = [[cell.strip() for cell in row] for row in rows[1:] if len(row) == width]
+    others = [row for row in body if row != first or width == 1]  # a header may be repeated
+    enough = len(body) >= _FEWEST_ROWS_AGAINST
     for column, name in enumerate(first[:width]):
-        values = [row[column].strip() for row in body]
-        if name == "" and all(values):
+        values = [row[column] for row in others]
+        if name in values if name else enough and all(values):
             return False
-        if name in values and name != "" and not any([cell.strip() for cell in row] == first for row in body):
-            return False
-        if _is_typed(kind(name)) and not _names_a_series(rows, [Kind.TEXT] * width):
+        if _is_typed(kind(name)) and values and not _names_a_series(rows, [Kind.TEXT] * width):
             return False
         if len(values) > 1 and _DIGITS.search(name) and {_shape(value) for value in values} == {_shape(name)}:
             return False
     repeated = len(set(first)) < len(first)
-    return not (repeated and sum(len(set(row)) < len(row) for row in body) < 0.1 * len(body))
+    return not (repeated and enough and sum(len(set(row)) < len(row) for row in body) < _FEW_ROWS * len(body))
 
 
 def _shape(text: str) -> str:
