@@ -247,6 +247,16 @@ def test_duckdb_types_of_python_tables_are_kept(subject: Subject) -> None:
         assert read["count"] == 7
 
 
+def test_a_cast_of_a_csv_column_is_a_cast_of_its_value(subject: Subject, tmp_path: Path) -> None:
+    (tmp_path / "days.csv").write_text("day,open,n\n2024-1-5,TRUE,007\n,,\n")
+    columns = "{'day': 'DATE', 'open': 'BOOLEAN', 'n': 'INTEGER'}"
+    with subject.run() as database:
+        load(database, "T", f"SELECT * FROM read_csv('{tmp_path / 'days.csv'}', auto_detect = false, header = true, columns = {columns})")
+        read = database.read("T").to_pylist()
+    day, is_open = ("2024-01-05", 1) if subject.kind == "sqlite" else (datetime.date(2024, 1, 5), True)
+    assert read == [{"day": day, "open": is_open, "n": 7}, {"day": None, "open": None, "n": None}]
+
+
 def test_exact_sums_of_postgresql_are_exported_exactly(make_subject: MakeSubject, tmp_path: Path) -> None:
     subject = make_subject("postgresql")
     with subject.run() as database:

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 BATCH_CELLS = 500_000  # of a stream; some tens of megabytes at most
 BATCH_ROWS = 50_000
+INTERRUPTED = "INTERRUPT Error"
 _ERRORS = {
     "Conversion Error": "ConversionException",
     "Constraint Error": "ConstraintException",
     "IO Error": "IOException",
-    "INTERRUPT Error": "InterruptException",
+    INTERRUPTED: "InterruptException",
     "Invalid Input Error": "InvalidInputException",
     "Out of Memory Error": "OutOfMemoryException",
     "Out of Range Error": "OutOfRangeException",
@@ -30,7 +31,6 @@ class Rows:
 
     Attributes:
         batches: a pyarrow.RecordBatchReader, to be read once.
-        error: what DuckDB raised while the batches were read, as the exception that it would have been without Arrow.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, select: str) -> None:
@@ -41,15 +41,23 @@ class Rows:
             raise MissingLibrary("pyarrow", "This type of database") from error
         relation = finish(connection).sql(select)
         source = relation.to_arrow_reader(batch_rows(len(relation.columns)))
-        self.error: duckdb.Error | None = None
+        self._connection, self._select = connection, select
+        self._said = ""
         self._failures = (OSError, pa.ArrowException)
         self.batches: pa.RecordBatchReader = pa.RecordBatchReader.from_batches(source.schema, self._read(source))
+
+    def error(self) -> duckdb.Error | None:
+        """Return what DuckDB raised while the batches were read, as it would have been without Arrow; None if it did not."""
+        if self._said.startswith(INTERRUPTED):
+            # DuckDB 1.5 may tell that the other threads were stopped instead of why: without Arrow, it tells why.
+            return _raised_by(self._connection, f"SELECT bit_xor(hash(t)) FROM (\n{self._select}\n) t") or _as_raised(self._said)
+        return _as_raised(self._said) if self._said else None
 
     def _read(self, source: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         try:
             yield from source
         except self._failures as error:
-            self.error = _as_raised(str(error))
+            self._said = str(error)
             raise
 
 
@@ -59,6 +67,17 @@ def _as_raised(said: str) -> duckdb.Error:
 
     kind: type[duckdb.Error] = getattr(duckdb, _ERRORS.get(said.partition(": ")[0], "Error"))
     return kind(said)
+
+
+def _raised_by(connection: duckdb.DuckDBPyConnection, statement: str) -> duckdb.Error | None:
+    """Return the error of a statement."""
+    import duckdb
+
+    try:
+        connection.execute(statement).fetchall()
+    except duckdb.Error as error:
+        return error
+    return None
 
 
 def batch_rows(columns: int) -> int:

@@ -1,4 +1,4 @@
-"""Names and texts as SQL writes them."""
+"""Names, texts and casts as SQL writes them."""
 
 from __future__ import annotations
 
@@ -11,3 +11,12 @@ def quoted(name: str) -> str:
 def text(value: object) -> str:
     """Return a value as a SQL text literal."""
     return "'" + str(value).replace("'", "''") + "'"
+
+
+def cast(column: str, kind: str) -> str:
+    """Return the DuckDB expression that casts a quoted column.
+
+    DuckDB 2.0 takes a bare cast of a column of a CSV file for the type to read it as, and then never reads it as what it was
+    said to be: the DATE of 2024-1-5, cast to VARCHAR, is '2024-1-5'. Under a condition a cast stays a cast.
+    """
+    return f"CASE WHEN {column} IS NOT NULL THEN CAST({column} AS {kind}) END"

@@ -279,8 +279,8 @@ class PostgreSQL:
             try:
                 return int(cursor.adbc_ingest(folded(table), rows.batches, mode="append", db_schema_name=self._registry.work))
             except adbc_driver().Error as error:
-                if rows.error is not None:
-                    raise rows.error from error
+                if (cause := rows.error()) is not None:
+                    raise cause from error
                 raise
 
     def _analyze(self, target: str, rows: int) -> None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ..reading.model import Column
-from .names import quoted
+from .names import cast, quoted
 
 COLUMNS_AT_MOST = 1_600
 DECIMAL_DIGITS = 38  # of DuckDB
@@ -58,14 +58,14 @@ def stored(column: Column) -> tuple[str, str]:
     if kind.startswith("DECIMAL"):
         return kind.replace("DECIMAL", "numeric"), name
     if kind == "UBIGINT":
-        return "numeric(20,0)", f"CAST({name} AS DECIMAL(20,0))"
+        return "numeric(20,0)", cast(name, "DECIMAL(20,0)")
     if kind in ("HUGEINT", "UHUGEINT"):  # one digit more than a DECIMAL holds, which is an error of DuckDB's
-        return "numeric(38,0)", f"CAST({name} AS DECIMAL(38,0))"
+        return "numeric(38,0)", cast(name, "DECIMAL(38,0)")
     if kind in ("TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"):
-        return "timestamp", f"CAST({name} AS TIMESTAMP)"
+        return "timestamp", cast(name, "TIMESTAMP")
     if _NESTED.search(kind):
         return "json", f"CAST(to_json({name}) AS VARCHAR)"
-    return "text", f"CAST({name} AS VARCHAR)"
+    return "text", cast(name, "VARCHAR")
 
 
 @dataclass(frozen=True)

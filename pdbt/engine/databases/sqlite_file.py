@@ -285,8 +285,8 @@ class SQLiteFile:
             with self._ingest.cursor() as cursor:
                 return int(cursor.adbc_ingest(table, rows.batches, mode="append"))
         except adbc.Error as error:
-            if rows.error is not None:
-                raise rows.error from error
+            if (cause := rows.error()) is not None:
+                raise cause from error
             raise BuildError(f"{table}: {_first_line(error)}") from error
 
     @contextlib.contextmanager

@@ -7,14 +7,15 @@ import sqlite3
 from collections.abc import Sequence
 
 from ..reading.model import Column
-from .names import quoted
+from .names import cast, quoted
 
 COLUMNS_AT_MOST = 2_000  # SQLITE_MAX_COLUMN, as SQLite is built by default
 EXACT_DIGITS = 15  # any decimal number of so many digits is the same after a double held it
 EXACT_INTEGER = 2**53
 SCANNED_COLUMNS = 500  # two results for each, in a query that may have 2,000
 
-_INTEGERS = frozenset("TINYINT SMALLINT INTEGER BIGINT UTINYINT USMALLINT UINTEGER".split())
+_HELD = {"BIGINT": "INTEGER", "DOUBLE": "REAL", "VARCHAR": "TEXT", "BLOB": "BLOB"}
+_INTEGERS = frozenset("BOOLEAN TINYINT SMALLINT INTEGER UTINYINT USMALLINT UINTEGER".split())
 _WIDE_INTEGERS = frozenset("UBIGINT HUGEINT UHUGEINT".split())
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
 _NESTED = re.compile(r"(\]$)|^(STRUCT|MAP|UNION|VARIANT)\b")
@@ -28,19 +29,19 @@ def stored(column: Column, fits: bool) -> tuple[str, str]:
         fits: for a column that `may_not_fit`: whether its values do.
     """
     name, kind = quoted(column.name), column.type.upper()
-    if kind in _INTEGERS or kind == "BOOLEAN" or (kind in _WIDE_INTEGERS and fits):
-        return "INTEGER", f"CAST({name} AS BIGINT)"
+    if kind in _HELD:
+        return _HELD[kind], name
+    if kind in _INTEGERS or (kind in _WIDE_INTEGERS and fits):
+        return "INTEGER", cast(name, "BIGINT")
     if kind == "FLOAT":  # by its text: 0.1 stays 0.1 and does not become 0.10000000149011612
-        return "REAL", f"CAST(CAST({name} AS VARCHAR) AS DOUBLE)"
-    if kind == "DOUBLE" or (_DECIMAL.fullmatch(kind) and fits):
-        return "REAL", f"CAST({name} AS DOUBLE)"
-    if kind == "BLOB":
-        return "BLOB", name
+        return "REAL", f"CAST({cast(name, 'VARCHAR')} AS DOUBLE)"
+    if _DECIMAL.fullmatch(kind) and fits:
+        return "REAL", cast(name, "DOUBLE")
     if kind == "TIMESTAMP WITH TIME ZONE":  # DuckDB writes the zone as +00, SQLite's functions know +00:00
-        return "TEXT", f"CAST({name} AS VARCHAR) || CASE WHEN isfinite({name}) THEN ':00' ELSE '' END"
+        return "TEXT", f"{cast(name, 'VARCHAR')} || CASE WHEN isfinite({name}) THEN ':00' ELSE '' END"
     if _NESTED.search(kind):
         return "TEXT", f"CAST(to_json({name}) AS VARCHAR)"
-    return "TEXT", f"CAST({name} AS VARCHAR)"
+    return "TEXT", cast(name, "VARCHAR")
 
 
 def may_not_fit(column: Column) -> str | None:
