@@ -241,12 +241,11 @@ def _header_rows(table: _Table, *, sure: bool = False) -> int:
 
 def _rows_of_another_block(records: Sequence[Record], profile: Sequence[Kind]) -> int:
     """Count the rows over a blank line that has a header right below it: a block of keys and values that happens to be as wide."""
-    misfits = 0
-    for index in range(1, min(len(records) - 1, _MOST_LINES_BEFORE // 4)):
-        against, for_it = _evidence(records[index].fields, profile)
-        if against and not for_it and misfits and not _adjacent(records[index - 1], records[index]):
-            return index
-        misfits += against > 0
+    for index in range(2, min(len(records) - 1, _MOST_LINES_BEFORE // 4)):
+        if not _adjacent(records[index - 1], records[index]):
+            against, for_it = _evidence(records[index].fields, profile)
+            if against and not for_it and any(_evidence(record.fields, profile)[0] for record in records[1:index]):
+                return index
     return 0
 
 
