@@ -59,6 +59,12 @@ def project(make_project: MakeProject, request: pytest.FixtureRequest) -> Projec
     return make_project(request.param)
 
 
+@pytest.fixture(params=["duckdb", "sqlite"])
+def file_project(make_project: MakeProject, request: pytest.FixtureRequest) -> Project:
+    """An empty project, of each type that publishes a file."""
+    return make_project(request.param)
+
+
 @pytest.fixture
 def a_shop(project: Project) -> Project:
     """A project of each type in turn, with three sources, three tables and a check, that has not run yet."""

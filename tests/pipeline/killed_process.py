@@ -21,7 +21,7 @@ from types import FrameType
 SYSTEM_CALLS = frozenset(
     ("replace", "rename", "unlink", "remove", "mkdir", "rmdir", "open", "fsync", "ftruncate", "pwrite", "chmod", "utime")
 )
-DATABASE_LINE = re.compile(r"\.(execute\w*|commit|rollback|transaction|close|cursor|copy|connect|adbc_\w+|fetch\w*)\(")
+DATABASE_LINE = re.compile(r"\.(exec\w*|commit|rollback|adbc_\w+)\(")
 
 
 class Counter:
@@ -43,7 +43,7 @@ class Counter:
     def watch_engine(self, frame: FrameType, event: str, _argument: object) -> Tracer | None:
         """Look at what happens in the engine, for `sys.settrace`."""
         code = frame.f_code
-        if "/scripts/engine/" not in code.co_filename:
+        if "/scripts/engine/" not in code.co_filename or code.co_name.startswith("<"):
             return None
         if code.co_name == "publish" and code.co_filename.endswith("engine/publish.py"):
             self.publishing = True

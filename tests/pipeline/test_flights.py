@@ -53,7 +53,10 @@ def frames(flights_folder: Path) -> dict[str, pd.DataFrame]:
     for name in SOURCES:
         frame = pd.read_csv(flights_folder / f"{name}.csv")
         texts = pd.read_csv(flights_folder / f"{name}.csv", dtype=str, keep_default_na=False, na_values=[""])
-        frames[name] = frame.assign(**{column: texts[column] for column in frame if not pd.api.types.is_numeric_dtype(frame[column])})
+        for column in frame.columns:
+            if not pd.api.types.is_numeric_dtype(frame[column]):
+                frame[column] = texts[column]
+        frames[name] = frame
     return frames
 
 

@@ -10,6 +10,7 @@ import sqlite3
 from dataclasses import replace
 
 import duckdb
+import psycopg
 import pytest
 
 from tests.conftest import RUN_SCRIPT
@@ -63,6 +64,7 @@ def duckdb_run_shop(duckdb_shop: Project) -> Project:
 
 
 def test_a_first_run_makes_everything_and_a_second_one_nothing(a_shop: Project) -> None:
+    assert a_shop.dry_run() == EVERYTHING
     assert a_shop.made_by_a_run() == EVERYTHING
     assert a_shop.query(ALL_REVENUE) == REVENUE_ROWS
     assert a_shop.exported("final/REVENUE.csv") == [
@@ -73,6 +75,7 @@ def test_a_first_run_makes_everything_and_a_second_one_nothing(a_shop: Project) 
     before = a_shop.identities()
     assert len(before) == (3 if a_shop.url else 4)
 
+    assert a_shop.dry_run() == set()
     assert a_shop.made_by_a_run() == set()
     assert set(a_shop.outcome().values()) == {"reused"}
     assert a_shop.identities() == before
@@ -213,19 +216,23 @@ def test_a_change_taken_back_after_a_failure_publishes_the_old_results(a_run_sho
     assert a_run_shop.made_by_a_run() == set()
 
 
-@pytest.mark.parametrize("how", ["deleted", "edited"])
-def test_an_export_that_is_not_what_was_written_is_written_again(a_run_shop: Project, how: str) -> None:
+def test_an_export_that_was_deleted_is_written_again(a_run_shop: Project) -> None:
     before = a_run_shop.identities()
     path = a_run_shop.path / "data/final/REVENUE.csv"
     right = path.read_text(encoding="utf-8")
-    if how == "deleted":
-        path.unlink()
-    else:
-        path.write_text(right + "XX,1,1\n", encoding="utf-8")
+    path.unlink()
     assert a_run_shop.made_by_a_run() == {"export data/final/REVENUE.csv"}
     assert path.read_text(encoding="utf-8") == right
     after = a_run_shop.identities()
     assert {name for name in before if before[name] != after[name]} == {"data/final/REVENUE.csv"}
+
+
+def test_an_export_that_was_edited_is_written_again(duckdb_run_shop: Project) -> None:
+    path = duckdb_run_shop.path / "data/final/REVENUE.csv"
+    right = path.read_text(encoding="utf-8")
+    path.write_text(right + "XX,1,1\n", encoding="utf-8")
+    assert duckdb_run_shop.made_by_a_run() == {"export data/final/REVENUE.csv"}
+    assert path.read_text(encoding="utf-8") == right
 
 
 @pytest.mark.parametrize("kind", ["duckdb", "sqlite", "commune"])
@@ -234,6 +241,25 @@ def test_a_lost_database_is_made_again(make_project: MakeProject, kind: str) -> 
     project.run()
     project.database.unlink()
     assert project.made_by_a_run() == EVERYTHING
+    assert project.query(ALL_REVENUE) == REVENUE_ROWS
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all" * 1000])
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
+def test_a_file_that_is_no_database_is_replaced(make_project: MakeProject, kind: str, content: bytes) -> None:
+    project = shop(make_project(kind))
+    project.run()
+    project.database.write_bytes(content)
+    project.run()
+    assert project.query(ALL_REVENUE) == REVENUE_ROWS
+
+
+def test_a_lost_table_of_a_shared_database_is_made_again(make_project: MakeProject) -> None:
+    project = shop(make_project("postgresql"))
+    project.run()
+    with psycopg.connect(project.url) as server:
+        server.execute("DROP TABLE revenue")
+    project.run()
     assert project.query(ALL_REVENUE) == REVENUE_ROWS
 
 
@@ -295,6 +321,26 @@ def test_a_database_that_somebody_wrote_to_is_made_again(make_project: MakeProje
     assert project.query("SELECT count(*) FROM REVENUE") == [(0,)]
     assert project.made_by_a_run() == EVERYTHING
     assert project.query(ALL_REVENUE) == REVENUE_ROWS
+
+
+def test_a_new_check_runs_alone_and_touches_nothing(duckdb_run_shop: Project) -> None:
+    before = duckdb_run_shop.identities()
+    duckdb_run_shop.check("AMOUNTS", "SELECT id FROM ORDERS WHERE amount < 0")
+    assert duckdb_run_shop.made_by_a_run() == {"check AMOUNTS"}
+    assert duckdb_run_shop.made_by_a_run() == set()
+    duckdb_run_shop.check("AMOUNTS", "SELECT id FROM ORDERS WHERE amount > 0")
+    duckdb_run_shop.run(code=1)
+    assert duckdb_run_shop.identities() == before
+
+
+def test_a_table_whose_name_changes_its_case_keeps_no_twin(a_run_shop: Project) -> None:
+    (a_run_shop.path / "scripts/final/CATALOGUE.sql").rename(a_run_shop.path / "scripts/final/Catalogue.sql")
+    a_run_shop.run()
+    assert a_run_shop.query("SELECT count(*) FROM Catalogue") == [(2,)]
+    assert [path.name for path in (a_run_shop.path / "data/final").glob("[cC]*")] == ["Catalogue.csv"]
+    assert a_run_shop.made_by_a_run() == set()
+    (a_run_shop.path / "scripts/final/Catalogue.sql").unlink()
+    assert a_run_shop.made_by_a_run() == {"drop Catalogue"}
 
 
 def test_python_tables_follow_their_text_and_inputs(a_run_shop: Project) -> None:

@@ -145,6 +145,15 @@ def test_the_owners_own_code_fails_with_a_sentence_and_debug_shows_where(duckdb_
     assert duckdb_shop.records()[-1]["status"] == "failed"
 
 
+def test_files_that_the_owners_code_fetches_are_imported_in_the_same_run(a_shop: Project) -> None:
+    path = a_shop.path / "scripts/source.py"
+    fetch = "        (PROJECT / 'data/source/RATES.csv').write_text('country,rate\\nCH,2\\n')\n        run.import_sources()\n"
+    path.write_text(path.read_text(encoding="utf-8").replace("        run.import_sources()\n", fetch), encoding="utf-8")
+    a_shop.final("RATED", "SELECT r.country, r.amount * s.rate AS amount FROM REVENUE r JOIN RATES s ON s.country = r.country")
+    a_shop.run()
+    assert a_shop.query("SELECT country, amount FROM RATED") == [("CH", 150)]
+
+
 # Rows and files that do not fit ---------------------------------------------------------------------------------------
 
 
@@ -204,6 +213,23 @@ def test_an_unreadable_file_is_named_while_the_others_go_on(a_shop: Project) -> 
     assert outcome["import RATES"] == "skipped"
     assert outcome["build RATED"] == "skipped"
     assert a_shop.records()[-1]["status"] == "partial"
+
+
+def test_a_file_that_becomes_unreadable_leaves_its_table_as_it_was(duckdb_shop: Project) -> None:
+    duckdb_shop.setting("source", 'on_error = "reject"')
+    path = duckdb_shop.source("RATES.csv", "day,rate\nmon,5\n")
+    duckdb_shop.processed("RATED", "SELECT day, rate FROM RATES")
+    duckdb_shop.run()
+    path.write_bytes(b"PK\x03\x04\x00junk" * 50)
+    duckdb_shop.source("ORDERS.csv", ORDERS + "5,30,25\n")
+    assert "RATES.csv" in duckdb_shop.run().stderr
+    assert duckdb_shop.records()[-1]["status"] == "partial"
+    assert duckdb_shop.query(ALL_REVENUE) == [("CH", 3, 100), ("PT", 2, 150)]
+    assert duckdb_shop.query("SELECT day, rate FROM RATED") == [("mon", 5)]
+    path.write_text("day,rate\ntue,6\n", encoding="utf-8")
+    duckdb_shop.run()
+    assert duckdb_shop.query("SELECT day, rate FROM RATED") == [("tue", 6)]
+    assert duckdb_shop.records()[-1]["status"] == "done"
 
 
 def test_an_unreadable_file_stops_the_run_by_default(duckdb_shop: Project) -> None:

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from tests.conftest import StartProcess
+from tests.pipeline.conftest import MakeProject
 from tests.pipeline.pair import facts, pair, published_generation, require_generation, write_generation
 from tests.pipeline.projects import Project
 
@@ -93,17 +94,40 @@ def test_a_reader_that_stays_open_blocks_no_run_and_keeps_what_it_saw(project: P
     assert published_generation(project) == 2
 
 
-def test_a_reader_that_stays_open_does_not_keep_a_table_from_being_dropped(project: Project) -> None:
+def test_a_reader_that_stays_open_keeps_no_file_table_from_being_dropped(file_project: Project) -> None:
+    pair(file_project)
+    file_project.source("GONE_SOON.csv", "id\n1\n")
+    file_project.run()
+    with open_reader(file_project) as ask:
+        assert ask("SELECT count(*) FROM GONE_SOON") == 1
+        (file_project.path / "data/source/GONE_SOON.csv").unlink()
+        write_generation(file_project, 1)
+        file_project.run("--lock-timeout", "1")
+        require_generation(file_project, 1)
+        assert ask("SELECT count(*) FROM GONE_SOON") == 1
+    with pytest.raises(Exception, match=r"(?i)gone_soon"):
+        file_project.query("SELECT count(*) FROM GONE_SOON")
+
+
+def test_a_transaction_that_stays_open_keeps_only_the_tables_that_it_read_from_being_dropped(make_project: MakeProject) -> None:
+    """PostgreSQL drops no table that a transaction has read: the run says which session it is, and publishes nothing."""
+    project = make_project("postgresql")
     pair(project)
     project.source("GONE_SOON.csv", "id\n1\n")
+    project.setting("database", "lock_timeout = 1")
     project.run()
-    with open_reader(project) as ask:
-        assert ask("SELECT count(*) FROM GONE_SOON") == 1
-        (project.path / "data/source/GONE_SOON.csv").unlink()
-        write_generation(project, 1)
-        project.run("--lock-timeout", "1")
+    (project.path / "data/source/GONE_SOON.csv").unlink()
+    write_generation(project, 1)
+    with psycopg.connect(project.url) as server:
+        server.execute("SELECT count(*) FROM GONE_SOON")
+        told = project.run(code=1).stderr
+        assert f"PID {server.info.backend_pid}" in told
+        assert published_generation(project) == 0
+    with psycopg.connect(project.url) as server:
+        server.execute("SELECT count(*) FROM PAIRS")
+        project.run()
         require_generation(project, 1)
-    with pytest.raises(Exception, match=r"(?i)gone_soon"):
+    with pytest.raises(psycopg.errors.UndefinedTable):
         project.query("SELECT count(*) FROM GONE_SOON")
 
 
@@ -114,7 +138,8 @@ def test_a_reader_in_the_middle_of_a_result_goes_on(project: Project) -> None:
     sql = "SELECT l.run FROM LEFT_SIDE l CROSS JOIN RIGHT_SIDE r CROSS JOIN LEFT_SIDE s"
     with contextlib.ExitStack() as stack:
         if project.kind == "postgresql":
-            cursor: Any = stack.enter_context(psycopg.connect(project.url)).cursor("slow_reader")
+            server = stack.enter_context(psycopg.connect(project.url))
+            cursor: Any = stack.enter_context(server.cursor("slow_reader"))
             cursor.execute(sql)
         elif project.kind == "duckdb":
             cursor = stack.enter_context(attached(project)).execute(sql)
