@@ -43,7 +43,7 @@ class Planner:
         parameters: the values of ``$name``, overrides included.
         full: whether everything is made again.
         published: the tables that readers see, with their versions.
-        made: the versions that this run has made.
+        settled: the versions that this run has made, or found to be right.
     """
 
     settings: Settings
@@ -52,7 +52,7 @@ class Planner:
     parameters: Mapping[str, Parameter]
     full: bool = False
     published: Mapping[str, str] = field(default_factory=dict)
-    made: set[str] = field(default_factory=set)
+    settled: set[str] = field(default_factory=set)
 
     def steps(self) -> list[Step]:
         """Return every step of a whole run, in order."""
@@ -90,7 +90,7 @@ class Planner:
     def table_reason(self, node: Node) -> str:
         """Return why this table must be made again as things stand; empty when it need not be."""
         made = self.state.tables.get(node.name)
-        if self.full and (made is None or made.version not in self.made):
+        if self.full and (made is None or made.version not in self.settled):
             return ALWAYS
         return self.stale(node)
 
@@ -102,7 +102,7 @@ class Planner:
         if node.external and made.version == self.published.get(node.name):
             return f"reads {node.external[0]}, which this project does not make"
         if node.source is not None:
-            return "" if made.version in self.made else self._source_reason(node, made)
+            return "" if made.version in self.settled else self._source_reason(node, made)
         return _difference(made.definition, self.definition(node)) or self._input_reason(node, made)
 
     def definition(self, node: Node) -> dict[str, str]:

@@ -273,11 +273,12 @@ class Run:
 
     def _made(self, step: str, node: Node, made: TableState, seconds: float, reason: str) -> None:
         self._state.tables[node.name] = made
-        self._planner.made.add(made.version)
+        self._planner.settled.add(made.version)
         self.report.add(StepResult(step, node.name, "rebuilt", made.rows, seconds, made.rejected, reason))
 
     def _reuse(self, step: str, node: Node) -> None:
         made = self._state.tables[node.name]
+        self._planner.settled.add(made.version)  # what arrives from now on is for the next run
         self.report.add(StepResult(step, node.name, "reused", made.rows, rejected=made.rejected))
 
     def _skip(self, step: str, node: Node, reason: str) -> None:
