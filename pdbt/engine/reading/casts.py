@@ -14,13 +14,13 @@ from typing import NamedTuple
 from . import dates
 from .dates import YEAR_FIRST
 from .numbers import DOUBLE_DIGITS, DOUBLE_INTEGER_DIGITS, PLAIN
-from .types import NULL_WORDS, WHITE_SPACE, Reading
+from .types import NULL_WORDS, TEXT, WHITE_SPACE, Reading
 
 MISFIT = "pdbt: a value does not fit"
 """The text of the error that a load ends with when a value is a misfit."""
 
 _FIRST_PRINTED = "!"  # no white space is above it, and nothing that is printed below
-_FIRST_BEYOND_ASCII = "\u0080"
+_LAST_ASCII = "~"
 _LIKELY_YEARS = "'1000-01-01' AND '9999-12-31'"
 
 
@@ -62,26 +62,52 @@ def value_name(place: int) -> str:
     return f"v{place}"
 
 
+_ORDINARY = {
+    "BIGINT": "-?(?:0|[1-9][0-9]{0,17})",
+    "DOUBLE": "-?(?:0|[1-9][0-9]{0,7})(?:[.][0-9]{1,7})?",
+}
+
+
+def cast_ordinary(reading: Reading, place: int) -> Cast | None:
+    """Return SQL for which any but the most ordinary numbers and texts are misfits; None when the reading has no such short form.
+
+    For tables of thousands of columns: DuckDB plans an expression without common parts in 0.5 ms, those of `cast` in 10.
+    """
+    text = text_name(place)
+    pattern = _ORDINARY.get(reading.type, "")
+    if reading == TEXT:
+        ordinary, value = f"{text} BETWEEN '{_FIRST_PRINTED}' AND '{_LAST_ASCII}'", text
+    elif pattern and not reading.forced and reading.form == PLAIN:
+        ordinary, value = f"regexp_full_match({text}, {literal(pattern)})", f"CAST({text} AS {reading.type})"
+    else:
+        return None
+    checked = f"CASE WHEN {ordinary} THEN {value} WHEN {text} IS NULL THEN NULL ELSE error({literal(MISFIT)}) END"
+    return Cast("", checked, f"CASE WHEN {ordinary} THEN false WHEN {text} IS NULL THEN false ELSE true END")
+
+
 def cast(reading: Reading, place: int) -> Cast:
     """Return a column's reading as SQL over the names of its place."""
     text = text_name(place)
     if reading.kind == "text" and not reading.pattern:
         blank = f"WHEN {text} IS NULL THEN NULL WHEN trim({text}, {_WHITE_SPACE}) = '' THEN NULL ELSE {text} END"
-        return Cast("", f"CASE WHEN {text} >= '{_FIRST_PRINTED}' AND {text} < '{_FIRST_BEYOND_ASCII}' THEN {text} {blank}", "false")
+        return Cast("", f"CASE WHEN {text} BETWEEN '{_FIRST_PRINTED}' AND '{_LAST_ASCII}' THEN {text} {blank}", "false")
     value, certain = _shortcut(reading, text, value_name(place))
+    branches = [*certain, (f"{text} IS NULL", "NULL"), *_careful(reading, text)]
+    checked = " ".join(f"WHEN {condition} THEN {result}" for condition, result in branches)
+    misfit = " ".join(f"WHEN {condition} THEN false" for condition, _ in branches)
+    return Cast(value, f"CASE {checked} ELSE error({literal(MISFIT)}) END", f"CASE {misfit} ELSE true END")
+
+
+def _careful(reading: Reading, text: str) -> list[tuple[str, str]]:
+    """Return the branches that settle any value: by the reading's pattern, trimmed if need be, and by the words for no value."""
     trimmed = f"trim({text}, {_WHITE_SPACE})"
-    branches = [
-        *certain,
-        (f"{text} IS NULL", "NULL"),
+    return [
         *([(_accepts(reading, text), _convert(reading, text))] if reading.kind != "empty" else []),
         (f"{trimmed} = ''", "NULL"),
         (f"regexp_full_match({trimmed}, {_WORDS})", text if reading.kind in ("empty", "text") else "NULL"),
         *([(_accepts(reading, trimmed), _convert(reading, trimmed))] if reading.kind not in ("empty", "text") else []),
         *([(_accepts(reading, trimmed), text)] if reading.kind == "text" else []),
     ]
-    checked = " ".join(f"WHEN {condition} THEN {result}" for condition, result in branches)
-    misfit = " ".join(f"WHEN {condition} THEN false" for condition, _ in branches)
-    return Cast(value, f"CASE {checked} ELSE error({literal(MISFIT)}) END", f"CASE {misfit} ELSE true END")
 
 
 def _shortcut(reading: Reading, text: str, value: str) -> tuple[str, list[tuple[str, str]]]:

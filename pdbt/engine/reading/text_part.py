@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 import duckdb
 
 from . import numbers
-from .casts import Cast, cast, identifier, text_name, value_name
+from .casts import Cast, cast, cast_ordinary, identifier, text_name, value_name
 from .model import Column
 from .text_files import LINE, TextFile, read_all
 from .types import TEXT, WHITE_SPACE, Count, Decision, Evidence, Reading, decide_all
 
 SHOWN_MISFITS = 64  # kinds of misfits that the first look at a column returns
 LISTED_MISFITS = 100_000  # distinct misfits of a column that are looked at one by one
+WIDE = 100  # columns from which the load begins with short casts
 _FEW = 0.05  # of a column's values, above which its misfits are not listed
 
 
@@ -30,6 +31,7 @@ class TextPart:
         forced: the types that were said, by the column's place.
         decisions: how each column is read, as far as is known now.
         readings: how each is read so that the parts of a table fit together.
+        extraordinary: the places of columns, of a wide table, that are known to need more than the short casts.
     """
 
     names: tuple[str, ...]
@@ -39,6 +41,7 @@ class TextPart:
     forced: dict[int, str] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
+    extraordinary: set[int] = field(default_factory=set)
 
     def decide(self) -> None:
         """Decide how each column is read from the evidence."""
@@ -57,7 +60,7 @@ class TextPart:
 
     def select(self, columns: Sequence[Column]) -> Iterator[str]:
         """Yield SELECTs of the table's columns that raise casts.MISFIT, or leave rows with known exceptions out."""
-        casts = self._casts()
+        casts = self._casts_of_load()
         places = {name.casefold(): place for place, name in enumerate(self.names)}
         items = []
         for column in columns:
@@ -66,7 +69,7 @@ class TextPart:
             if place is None or self.readings[place].type != column.type:
                 value = f"CAST({value} AS {column.type})"
             items.append(f"{value} AS {identifier(column.name)}")
-        exceptions = [casts[place].misfit for place in self.exceptions()]
+        exceptions = [cast(self.readings[place], place).misfit for place in self.exceptions()]
         where = f" WHERE NOT ({' OR '.join(exceptions)})" if exceptions else ""
         for source in self.sources(casts):
             yield f"SELECT {', '.join(items)} FROM {source}{where}"
@@ -79,6 +82,26 @@ class TextPart:
 
     def _casts(self) -> list[Cast]:
         return [cast(reading, place) for place, reading in enumerate(self.readings)]
+
+    def _casts_of_load(self) -> list[Cast]:
+        """Return the casts of a load: in a wide table the short ones, for the columns that have ordinary values only."""
+        casts = self._casts()
+        if len(self.names) >= WIDE:
+            for place in set(range(len(casts))) - self.extraordinary - set(self.exceptions()):
+                casts[place] = cast_ordinary(self.readings[place], place) or casts[place]
+        return casts
+
+    def find_extraordinary(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        """Find the columns of a wide table that need more than the short casts; returns whether there are new ones."""
+        casts, full = self._casts_of_load(), self._casts()
+        places = [place for place, one in enumerate(casts) if one != full[place]]
+        if not places:
+            return False
+        found = ", ".join(f"bool_or({casts[place].misfit})" for place in places)
+        rows = [connection.execute(f"SELECT {found} FROM {source}").fetchone() or () for source in self.sources(casts)]
+        new = {place for row in rows for place, extraordinary in zip(places, row, strict=True) if extraordinary}
+        self.extraordinary |= new
+        return bool(new)
 
     def exceptions(self) -> list[int]:
         """Return the places of columns some of whose values are known not to fit, and are to be rejected."""
