@@ -65,7 +65,8 @@ def _load(task: ImportTask, parts: list[Part], create: CreateTable) -> tuple[tup
             rows = create(_select(parts, columns), columns)
         except duckdb.Error as error:
             if MISFIT in str(error):
-                if not any([part.find_extraordinary(task.connection) for part in texts]):
+                extraordinary = [part.find_extraordinary(task.connection) for part in texts]
+                if not any(extraordinary):
                     _learn(task, texts, as_text, last=attempt >= ATTEMPTS - 3)
             elif not _make_readable(task, parts):
                 raise

@@ -76,7 +76,8 @@ def _text_part(task: ImportTask, files: Sequence[tuple[TextFile, Sniffed]]) -> T
     said = {name.casefold(): type_name for name, type_name in task.options.types.items()}
     forced = {place: said[name.casefold()] for place, name in enumerate(names) if name.casefold() in said}
     ready = [file if file.dialect.plain else task.clean(file) for file, _ in files]
-    return TextPart(names, [file for file in ready if file], evidence, task.options.decimal, forced)
+    small = all(sniffed.complete for _, sniffed in files)
+    return TextPart(names, [file for file in ready if file], evidence, task.options.decimal, forced, small=small)
 
 
 def _structured_parts(task: ImportTask, kind: str, paths: Sequence[Path]) -> list[StructuredPart]:

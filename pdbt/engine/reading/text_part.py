@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import duckdb
 
 from . import numbers
-from .casts import Cast, cast, cast_ordinary, identifier, text_name, value_name
+from .casts import Cast, cast, cast_ordinary, identifier, is_ordinary, text_name, value_name
 from .model import Column
 from .text_files import LINE, TextFile, read_all
 from .types import TEXT, WHITE_SPACE, Count, Decision, Evidence, Reading, decide_all
@@ -31,6 +31,7 @@ class TextPart:
         forced: the types that were said, by the column's place.
         decisions: how each column is read, as far as is known now.
         readings: how each is read so that the parts of a table fit together.
+        small: planning the load takes longer than doing it.
         extraordinary: the places of columns, of a wide table, that are known to need more than the short casts.
     """
 
@@ -41,6 +42,7 @@ class TextPart:
     forced: dict[int, str] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
+    small: bool = False
     extraordinary: set[int] = field(default_factory=set)
 
     def decide(self) -> None:
@@ -84,17 +86,23 @@ class TextPart:
         return [cast(reading, place) for place, reading in enumerate(self.readings)]
 
     def _casts_of_load(self) -> list[Cast]:
-        """Return the casts of a load: in a wide table the short ones, for the columns that have ordinary values only."""
-        casts = self._casts()
-        if len(self.names) >= WIDE:
-            for place in set(range(len(casts))) - self.extraordinary - set(self.exceptions()):
-                casts[place] = cast_ordinary(self.readings[place], place) or casts[place]
-        return casts
+        """Return the casts of a load: short ones, where they save time, of columns that seem to have ordinary values only."""
+        if not self.small and len(self.names) < WIDE:
+            return self._casts()
+        careful = self.extraordinary | set(self.exceptions())
+        return [
+            (None if place in careful or not self._seems_ordinary(place) else cast_ordinary(reading, place)) or cast(reading, place)
+            for place, reading in enumerate(self.readings)
+        ]
+
+    def _seems_ordinary(self, place: int) -> bool:
+        evidence = self.evidence[place]
+        return not evidence.padded and all(is_ordinary(self.readings[place], value) for value in evidence.seen)
 
     def find_extraordinary(self, connection: duckdb.DuckDBPyConnection) -> bool:
         """Find the columns of a wide table that need more than the short casts; returns whether there are new ones."""
         casts, full = self._casts_of_load(), self._casts()
-        places = [place for place, one in enumerate(casts) if one != full[place]]
+        places = [place for place, (one, other) in enumerate(zip(casts, full, strict=True)) if one != other]
         if not places:
             return False
         found = ", ".join(f"bool_or({casts[place].misfit})" for place in places)
@@ -160,9 +168,10 @@ class TextPart:
 
     def with_exceptions(self, connection: duckdb.DuckDBPyConnection) -> list[TextFile]:
         """Return the files that have rows with exceptions, in their order."""
-        casts, places = self._casts(), self.exceptions()
+        places = self.exceptions()
         if not places:
             return []
+        casts = self._casts()
         wrong = " OR ".join(casts[place].misfit for place in places)
         return [
             file

@@ -116,17 +116,22 @@ class Evidence:
     Attributes:
         seen: distinct trimmed values, with how often the sample had them.
         counts: for a reading, what the whole column was found to be.
+        padded: some had white space around them.
         misfits: for a reading, the distinct trimmed values of the whole column that it does not accept, when they are few.
     """
 
     seen: Counter[str] = field(default_factory=Counter)
     counts: dict[Reading, Count] = field(default_factory=dict)
 
+    padded: bool = False
     misfits: dict[Reading, set[str]] = field(default_factory=dict)
 
     def add(self, values: Iterable[str]) -> None:
         """Take more values of the column into account, as written."""
-        self.seen.update(value.strip(WHITE_SPACE) for value in values)
+        for value in values:
+            text = value.strip(WHITE_SPACE)
+            self.seen[text] += 1
+            self.padded = self.padded or text != value
 
     def shapes(self) -> dict[str, Shape] | None:
         """Return each value that is not NULL with its shape; None as soon as they show that the column is text."""
