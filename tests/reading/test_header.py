@@ -94,3 +94,19 @@ def test_five_thousand_columns_are_named(tmp_path: Path) -> None:
     assert sniffed.dialect.names == tuple(names)
     assert sniffed.rows[0] == tuple(rows[0].split("|"))
     assert sniffed.dialect.plain
+
+
+def test_a_negative_amount_in_parentheses_is_no_unit(tmp_path: Path) -> None:
+    path = tmp_path / "amounts.csv"
+    path.write_text("amount\n(5.00)\n10.00\n", encoding="utf-8")
+    sniffed = sniff(path)
+    assert (sniffed.dialect.names, sniffed.rows) == (("amount",), [("(5.00)",), ("10.00",)])
+
+
+def test_rows_that_spaces_do_not_cut_alike_are_not_skipped_as_a_preamble(tmp_path: Path) -> None:
+    lines = ["id   name       val", "  1  Ann Lee      5", " 22  Bob          ", "333             77"]
+    path = tmp_path / "ragged.txt"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    sniffed = sniff(path)
+    assert sniffed.dialect.skip_lines == 0
+    assert [text for (text,) in sniffed.rows] == lines[1:]

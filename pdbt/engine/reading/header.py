@@ -32,7 +32,8 @@ _RULER = re.compile(r"[\s\-=+|:*,;]*(--|==)[\s\-=+|:*,;]*")
 _DIGITS = re.compile(r"\d+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SHAPE_LENGTH = 10
-_UNIT = re.compile(r"\s*(\(.*\)|\[.*\]|%|[a-zA-Zµ°€$£]{1,3}(/[a-zA-Z]{1,3})?)\s*")
+# (5.00) is a negative amount as accountants write it, and no unit.
+_UNIT = re.compile(r"\s*([(\[](?![\d\s.,+-]*[)\]]\s*$).*[)\]]|%|[a-zA-Zµ°€$£]{1,3}(/[a-zA-Z]{1,3})?)\s*")
 
 
 @dataclass(frozen=True)

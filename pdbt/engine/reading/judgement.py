@@ -86,7 +86,9 @@ def judge(lines: Sequence[str], separation: Separation, *, whole: bool) -> Readi
     credit = _credit(rows)
     void = _void_columns(table, width)
     named = start == 0 and _has_clean_names(table[0])
-    score = (share if named else share**2) * ((len(records) - start) / len(records)) ** 0.5 * credit * (1 - void) ** 2
+    # Spaces cut most lines somehow: lines that they do not cut alike are rather rows that they do not explain than a preamble.
+    covered = ((len(records) - start) / len(records)) ** (2 if separation.spacing else 0.5)
+    score = (share if named else share**2) * covered * credit * (1 - void) ** 2
     prior = _prior(separation) * _doubt(separation, table, records[start - 1].fields if start else ())
     perfect = named and share == 1.0 and credit >= _PERFECT_CREDIT and not void and prior >= _PERFECT_PRIOR
     return Reading(separation, records, width, score * prior, perfect)
