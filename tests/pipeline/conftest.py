@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import functools
 import shutil
 import subprocess
 import sys
@@ -27,24 +28,30 @@ MakeProject = Callable[[str], Project]
 
 
 @pytest.fixture(scope="session")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a new, empty project of each type."""
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give a new, empty project of a type, to be copied."""
     folder = tmp_path_factory.mktemp("pristine")
-    for kind, options in TYPE_OPTIONS.items():
-        command = [sys.executable, "-m", "pdbt", "new", str(folder / f"{kind}_shop"), *options]
+
+    @functools.cache
+    def make(kind: str) -> Path:
+        project = folder / f"{kind}_shop"
+        command = [sys.executable, "-m", "pdbt", "new", str(project), *TYPE_OPTIONS[kind]]
         result = subprocess.run(command, cwd=ROOT, env=project_environment(), capture_output=True, text=True, timeout=NEW_SECONDS)
         assert result.returncode == 0, result.stdout + result.stderr
-        compileall.compile_dir(folder / f"{kind}_shop" / "scripts", quiet=2)  # each copy's first process need not do it again
-    return folder
+        shutil.rmtree(project / "sample")
+        compileall.compile_dir(project / "scripts", quiet=2)  # each copy's first process need not do it again
+        return project
+
+    return make
 
 
 @pytest.fixture
-def make_project(pristine: Path, run_project: RunProject, tmp_path: Path, request: pytest.FixtureRequest) -> MakeProject:
+def make_project(pristine: Callable[[str], Path], run_project: RunProject, tmp_path: Path, request: pytest.FixtureRequest) -> MakeProject:
     """Make an empty project of a type; PostgreSQL gets a database of its own."""
 
     def make(kind: str) -> Project:
         path = tmp_path / f"{kind}_shop"
-        shutil.copytree(pristine / path.name, path, ignore=shutil.ignore_patterns("sample"))
+        shutil.copytree(pristine(kind), path)
         if kind != "postgresql":
             return Project(path, kind, run_project)
         url = str(request.getfixturevalue("postgres_url"))
@@ -75,3 +82,17 @@ def a_shop(project: Project) -> Project:
 def duckdb_shop(make_project: MakeProject) -> Project:
     """The same shop for what has nothing to do with the type of the database."""
     return shop(make_project("duckdb"))
+
+
+@pytest.fixture
+def a_run_shop(a_shop: Project) -> Project:
+    """A shop that ran once."""
+    a_shop.run()
+    return a_shop
+
+
+@pytest.fixture
+def duckdb_run_shop(duckdb_shop: Project) -> Project:
+    """The same, for what has nothing to do with the type of the database."""
+    duckdb_shop.run()
+    return duckdb_shop

@@ -34,7 +34,20 @@ ORDER_LINES = "SELECT o.id, c.name, c.country, o.amount\nFROM ORDERS o JOIN CUST
 REVENUE = "SELECT country, count(*) AS orders, CAST(sum(amount) AS BIGINT) AS amount FROM ORDER_LINES GROUP BY country ORDER BY country\n"
 CATALOGUE = "SELECT code, label FROM PRODUCTS ORDER BY code\n"
 ORDERS_HAVE_CUSTOMERS = "SELECT o.id FROM ORDERS o LEFT JOIN CUSTOMERS c ON c.id = o.customer WHERE c.id IS NULL\n"
+ALL_REVENUE = "SELECT country, orders, amount FROM REVENUE ORDER BY country"
 REVENUE_ROWS: Rows = [("CH", 2, 75), ("PT", 2, 150)]
+EVERYTHING = {
+    "import ORDERS",
+    "import CUSTOMERS",
+    "import PRODUCTS",
+    "build ORDER_LINES",
+    "build REVENUE",
+    "build CATALOGUE",
+    "check ORDERS_HAVE_CUSTOMERS",
+    "export data/processed/ORDER_LINES.csv",
+    "export data/final/REVENUE.csv",
+    "export data/final/CATALOGUE.csv",
+}
 
 
 @dataclass(frozen=True)

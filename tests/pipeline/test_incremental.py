@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
-import sqlite3
-from dataclasses import replace
 
-import duckdb
-import psycopg
 import pytest
 
-from tests.conftest import RUN_SCRIPT
-from tests.pipeline.conftest import MakeProject
 from tests.pipeline.projects import (
+    ALL_REVENUE,
     CUSTOMERS,
+    EVERYTHING,
     ORDERS,
     PRODUCTS,
     REVENUE,
     REVENUE_ROWS,
     Project,
-    shop,
     touch_later,
 )
 
-EVERYTHING = {
-    "import ORDERS",
-    "import CUSTOMERS",
-    "import PRODUCTS",
-    "build ORDER_LINES",
-    "build REVENUE",
-    "build CATALOGUE",
-    "check ORDERS_HAVE_CUSTOMERS",
-    "export data/processed/ORDER_LINES.csv",
-    "export data/final/REVENUE.csv",
-    "export data/final/CATALOGUE.csv",
-}
 BUILT_FROM_ORDERS = {
     "build ORDER_LINES",
     "build REVENUE",
@@ -45,22 +26,7 @@ BUILT_FROM_ORDERS = {
     "export data/processed/ORDER_LINES.csv",
     "export data/final/REVENUE.csv",
 }
-ALL_REVENUE = "SELECT country, orders, amount FROM REVENUE ORDER BY country"
 STEP_SCRIPTS = ("scripts/source.py", "scripts/transforming.py", "scripts/results.py")
-
-
-@pytest.fixture
-def a_run_shop(a_shop: Project) -> Project:
-    """A shop that ran once."""
-    a_shop.run()
-    return a_shop
-
-
-@pytest.fixture
-def duckdb_run_shop(duckdb_shop: Project) -> Project:
-    """The same, for what has nothing to do with the type of the database."""
-    duckdb_shop.run()
-    return duckdb_shop
 
 
 def test_a_first_run_makes_everything_and_a_second_one_nothing(a_shop: Project) -> None:
@@ -235,54 +201,6 @@ def test_an_export_that_was_edited_is_written_again(duckdb_run_shop: Project) ->
     assert path.read_text(encoding="utf-8") == right
 
 
-@pytest.mark.parametrize("kind", ["duckdb", "sqlite", "commune"])
-def test_a_lost_database_is_made_again(make_project: MakeProject, kind: str) -> None:
-    project = shop(make_project(kind))
-    project.run()
-    project.database.unlink()
-    assert project.made_by_a_run() == EVERYTHING
-    assert project.query(ALL_REVENUE) == REVENUE_ROWS
-
-
-@pytest.mark.parametrize("content", [b"", b"no database at all" * 1000])
-@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
-def test_a_file_that_is_no_database_is_replaced(make_project: MakeProject, kind: str, content: bytes) -> None:
-    project = shop(make_project(kind))
-    project.run()
-    project.database.write_bytes(content)
-    project.run()
-    assert project.query(ALL_REVENUE) == REVENUE_ROWS
-
-
-def test_a_lost_table_of_a_shared_database_is_made_again(make_project: MakeProject) -> None:
-    project = shop(make_project("postgresql"))
-    project.run()
-    with psycopg.connect(project.url) as server:
-        server.execute("DROP TABLE revenue")
-    project.run()
-    assert project.query(ALL_REVENUE) == REVENUE_ROWS
-
-
-@pytest.mark.parametrize("state", [None, "", "{", "[]", '{"format": 1}', '{"format": 999}', '{"format": 1, "token": 5, "tables": []}'])
-def test_a_lost_or_unreadable_state_costs_time_and_nothing_else(duckdb_shop: Project, state: str | None) -> None:
-    duckdb_shop.run()
-    path = duckdb_shop.path / "db/.work/state.json"
-    if state is None:
-        path.unlink()
-    else:
-        path.write_text(state, encoding="utf-8")
-    assert duckdb_shop.made_by_a_run() == EVERYTHING
-    assert duckdb_shop.query(ALL_REVENUE) == REVENUE_ROWS
-
-
-def test_a_lost_work_folder_costs_time_and_nothing_else(a_run_shop: Project) -> None:
-    shutil.rmtree(a_run_shop.path / "db/.work")
-    a_run_shop.source("ORDERS.csv", ORDERS + "5,30,25\n")
-    a_run_shop.run()
-    assert a_run_shop.query(ALL_REVENUE) == [("CH", 3, 100), ("PT", 2, 150)]
-    assert a_run_shop.made_by_a_run() == set()
-
-
 def test_full_makes_everything_again(a_run_shop: Project) -> None:
     assert a_run_shop.made_by_a_run("--full") == EVERYTHING
     assert a_run_shop.query(ALL_REVENUE) == REVENUE_ROWS
@@ -307,20 +225,6 @@ def test_changed_reading_settings_import_the_table_again(duckdb_run_shop: Projec
     duckdb_run_shop.setting("source.ORDERS", 'types = { id = "VARCHAR" }')
     assert duckdb_run_shop.made_by_a_run() == {"import ORDERS", *BUILT_FROM_ORDERS}
     assert duckdb_run_shop.query("SELECT id FROM ORDERS ORDER BY id LIMIT 1") == [("1",)]
-
-
-@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
-def test_a_database_that_somebody_wrote_to_is_made_again(make_project: MakeProject, kind: str) -> None:
-    project = shop(make_project(kind))
-    project.run()
-    connect = duckdb.connect if kind == "duckdb" else sqlite3.connect
-    with contextlib.closing(connect(str(project.database))) as connection:
-        connection.execute("DELETE FROM REVENUE")
-        connection.execute("DROP TABLE ORDERS")
-        connection.commit()
-    assert project.query("SELECT count(*) FROM REVENUE") == [(0,)]
-    assert project.made_by_a_run() == EVERYTHING
-    assert project.query(ALL_REVENUE) == REVENUE_ROWS
 
 
 def test_a_new_check_runs_alone_and_touches_nothing(duckdb_run_shop: Project) -> None:
@@ -399,18 +303,3 @@ def test_tables_cannot_be_built_before_the_import(a_shop: Project) -> None:
     refused = a_shop.run(script=STEP_SCRIPTS[1], code=1)
     assert "which is not there yet" in refused.stderr
     assert "python3 scripts/source.py" in refused.stderr
-
-
-def test_an_empty_project_has_nothing_to_run(project: Project) -> None:
-    assert "There is nothing in this project to run." in project.run("--dry-run").stdout
-    project.run()
-    project.run()
-    assert project.leftovers() == []
-
-
-def test_a_project_can_be_moved(duckdb_shop: Project, make_project: MakeProject) -> None:
-    duckdb_shop.run()
-    moved = replace(duckdb_shop, path=duckdb_shop.path.rename(duckdb_shop.path.with_name("moved to a path with spaces é")))
-    assert moved.made_by_a_run() == set()
-    assert moved.run_project(moved.path, script=RUN_SCRIPT).code == 0
-    assert moved.query(ALL_REVENUE) == REVENUE_ROWS

@@ -12,9 +12,8 @@ import pytest
 
 from tests.conftest import RUN_SCRIPT, Ended, RunProcess
 from tests.pipeline.conftest import MakeProject
-from tests.pipeline.projects import ORDERS, PRODUCTS, REVENUE, REVENUE_ROWS, Project
+from tests.pipeline.projects import ALL_REVENUE, ORDERS, PRODUCTS, REVENUE, REVENUE_ROWS, Project
 
-ALL_REVENUE = "SELECT country, orders, amount FROM REVENUE ORDER BY country"
 BAD_ORDERS = ORDERS + "".join(f"{number},{number},1\n" for number in range(101, 108))
 
 

@@ -1,0 +1,93 @@
+"""A run needs nothing but the project's files: what it left may be lost, spoilt or moved."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from dataclasses import replace
+
+import duckdb
+import psycopg
+import pytest
+
+from tests.conftest import RUN_SCRIPT
+from tests.pipeline.conftest import MakeProject
+from tests.pipeline.projects import ALL_REVENUE, EVERYTHING, ORDERS, REVENUE_ROWS, Project, shop
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite", "commune"])
+def test_a_lost_database_is_made_again(make_project: MakeProject, kind: str) -> None:
+    project = shop(make_project(kind))
+    project.run()
+    project.database.unlink()
+    assert project.made_by_a_run() == EVERYTHING
+    assert project.query(ALL_REVENUE) == REVENUE_ROWS
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all" * 1000])
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
+def test_a_file_that_is_no_database_is_replaced(make_project: MakeProject, kind: str, content: bytes) -> None:
+    project = shop(make_project(kind))
+    project.run()
+    project.database.write_bytes(content)
+    project.run()
+    assert project.query(ALL_REVENUE) == REVENUE_ROWS
+
+
+def test_a_lost_table_of_a_shared_database_is_made_again(make_project: MakeProject) -> None:
+    project = shop(make_project("postgresql"))
+    project.run()
+    with psycopg.connect(project.url) as server:
+        server.execute("DROP TABLE revenue")
+    project.run()
+    assert project.query(ALL_REVENUE) == REVENUE_ROWS
+
+
+@pytest.mark.parametrize("state", [None, "", "{", "[]", '{"format": 1}', '{"format": 999}', '{"format": 1, "token": 5, "tables": []}'])
+def test_a_lost_or_unreadable_state_costs_time_and_nothing_else(duckdb_shop: Project, state: str | None) -> None:
+    duckdb_shop.run()
+    path = duckdb_shop.path / "db/.work/state.json"
+    if state is None:
+        path.unlink()
+    else:
+        path.write_text(state, encoding="utf-8")
+    assert duckdb_shop.made_by_a_run() == EVERYTHING
+    assert duckdb_shop.query(ALL_REVENUE) == REVENUE_ROWS
+
+
+def test_a_lost_work_folder_costs_time_and_nothing_else(a_run_shop: Project) -> None:
+    shutil.rmtree(a_run_shop.path / "db/.work")
+    a_run_shop.source("ORDERS.csv", ORDERS + "5,30,25\n")
+    a_run_shop.run()
+    assert a_run_shop.query(ALL_REVENUE) == [("CH", 3, 100), ("PT", 2, 150)]
+    assert a_run_shop.made_by_a_run() == set()
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
+def test_a_database_that_somebody_wrote_to_is_made_again(make_project: MakeProject, kind: str) -> None:
+    project = shop(make_project(kind))
+    project.run()
+    connect = duckdb.connect if kind == "duckdb" else sqlite3.connect
+    with contextlib.closing(connect(str(project.database))) as connection:
+        connection.execute("DELETE FROM REVENUE")
+        connection.execute("DROP TABLE ORDERS")
+        connection.commit()
+    assert project.query("SELECT count(*) FROM REVENUE") == [(0,)]
+    assert project.made_by_a_run() == EVERYTHING
+    assert project.query(ALL_REVENUE) == REVENUE_ROWS
+
+
+def test_an_empty_project_has_nothing_to_run(project: Project) -> None:
+    assert "There is nothing in this project to run." in project.run("--dry-run").stdout
+    project.run()
+    project.run()
+    assert project.leftovers() == []
+
+
+def test_a_project_can_be_moved(duckdb_shop: Project, make_project: MakeProject) -> None:
+    duckdb_shop.run()
+    moved = replace(duckdb_shop, path=duckdb_shop.path.rename(duckdb_shop.path.with_name("moved to a path with spaces é")))
+    assert moved.made_by_a_run() == set()
+    assert moved.run_project(moved.path, script=RUN_SCRIPT).code == 0
+    assert moved.query(ALL_REVENUE) == REVENUE_ROWS
