@@ -65,8 +65,9 @@ def _load(task: ImportTask, parts: list[Part], create: CreateTable) -> tuple[tup
             rows = create(_select(parts, columns), columns)
         except duckdb.Error as error:
             if MISFIT in str(error):
-                extraordinary = [part.find_extraordinary(task.connection) for part in texts]
-                if not any(extraordinary):
+                known = [part.find_extraordinary(task.connection) for part in texts]
+                known += [part.learn(task.connection) for part in parts if isinstance(part, StructuredPart)]
+                if not any(known):
                     _learn(task, texts, as_text, last=attempt >= ATTEMPTS - 3)
             elif not _make_readable(task, parts):
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -81,15 +82,28 @@ def _text_part(task: ImportTask, files: Sequence[tuple[TextFile, Sniffed]]) -> T
 
 
 def _structured_parts(task: ImportTask, kind: str, paths: Sequence[Path]) -> list[StructuredPart]:
+    """Open files of one kind together; when that fails, each by itself to find those at fault."""
+    if len(paths) > 1:
+        with contextlib.suppress(*UNREADABLE):
+            return [_told(task, structured.open_part(task.connection, kind, paths))]
     readable = []
     for path in paths:
         try:
-            structured.require_readable(task.connection, kind, path)
+            part = structured.open_part(task.connection, kind, [path])
         except UNREADABLE as error:
             task.give_up(path, error)
         else:
-            readable.append(path)
-    return [structured.open_part(task.connection, kind, readable)] if readable else []
+            readable.append(part)
+    if len(readable) < 2:
+        return [_told(task, part) for part in readable]
+    together = [path for part in readable if not part.empty for path in part.files]
+    return [_told(task, structured.open_part(task.connection, kind, together or [readable[0].files[0]]))]
+
+
+def _told(task: ImportTask, part: StructuredPart) -> StructuredPart:
+    if part.empty:
+        task.note(task.label(part.files[0]), ("The file is empty.",))
+    return part
 
 
 def _require_types(task: ImportTask) -> None:
