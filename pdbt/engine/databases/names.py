@@ -17,6 +17,6 @@ def cast(column: str, kind: str) -> str:
     """Return the DuckDB expression that casts a quoted column.
 
     DuckDB 2.0 takes a bare cast of a column of a CSV file for the type to read it as, and then never reads it as what it was
-    said to be: the DATE of 2024-1-5, cast to VARCHAR, is '2024-1-5'. Under a condition a cast stays a cast.
+    said to be: the DATE of 2024-1-5, cast to VARCHAR, is '2024-1-5'. A cast of any expression stays a cast.
     """
-    return f"CASE WHEN {column} IS NOT NULL THEN CAST({column} AS {kind}) END"
+    return f"CAST(ifnull({column}, NULL) AS {kind})"

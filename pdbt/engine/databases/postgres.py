@@ -13,14 +13,15 @@ from sqlalchemy.exc import DBAPIError
 from ..errors import BuildError, PdbtError
 from ..reading.model import Column
 from . import exports
-from .arrow import Rows, plain_table
+from .adbc import Adbc
+from .arrow import Rows, plain_table, streamed
 from .base import UnusableStart
 from .files import WORK_FOLDER
 from .names import quoted
 from .postgres_names import column_names, folded
 from .postgres_publication import Publication, require_ours
 from .postgres_registry import Registry
-from .postgres_server import Server, adbc_driver, columns_of
+from .postgres_server import Server, columns_of
 from .postgres_types import COLUMNS_AT_MOST, Read, digits_of, is_open_numeric, read, stored
 from .reader import connect, finish, told
 
@@ -55,7 +56,7 @@ class PostgreSQL:
         self._search_path: list[str] = []
         self._locked = False
         self._reader: duckdb.DuckDBPyConnection | None = None
-        self._copying: Any = None
+        self._copying: Adbc | None = None
         self._names: dict[str, str] = {}
 
     @property
@@ -275,26 +276,18 @@ class PostgreSQL:
 
     def _append(self, table: str, rows: Rows) -> int:
         """Append Arrow batches through ADBC's COPY; returns rows."""
-        with self._server.copied(table), self._adbc.cursor() as cursor:
-            try:
-                return int(cursor.adbc_ingest(folded(table), rows.batches, mode="append", db_schema_name=self._registry.work))
-            except adbc_driver().Error as error:
-                if (cause := rows.error()) is not None:
-                    raise cause from error
-                raise
+        with self._server.copied(table):
+            return self._adbc.append(folded(table), rows, self._registry.work)
 
     def _analyze(self, target: str, rows: int) -> None:
         if rows >= ANALYZED_ROWS:
             self._run(f"ANALYZE {target}")
 
     @property
-    def _adbc(self) -> Any:
+    def _adbc(self) -> Adbc:
         """The connection that moves rows, opened when it is first needed."""
         if self._copying is None:
-            self._copying = self._server.adbc()
-            with self._copying.cursor() as cursor:
-                for statement in (*COPYING, self._set_search_path()):
-                    cursor.execute(statement)
+            self._copying = self._server.adbc((*COPYING, self._set_search_path()))
         return self._copying
 
     @contextlib.contextmanager
@@ -303,13 +296,9 @@ class PostgreSQL:
         columns = [self._how_to_read(table, column) for column in self.columns(table)]
         sent = ", ".join(column.sent for column in columns)
         taken = ", ".join(column.taken for column in columns)
-        with self._server.copied(table), self._adbc.cursor() as cursor:
-            cursor.execute(f"SELECT {sent} FROM {quoted(folded(table))}")
-            finish(self.reader).register(SENT, cursor.fetch_record_batch())
-            try:
-                yield f"(SELECT {taken} FROM {quoted(SENT)})"
-            finally:
-                finish(self.reader).unregister(SENT)
+        select = f"SELECT {sent} FROM {quoted(folded(table))}"
+        with self._server.copied(table), self._adbc.stream(select) as batches, streamed(self.reader, SENT, batches):
+            yield f"(SELECT {taken} FROM {quoted(SENT)})"
 
     def _how_to_read(self, table: str, column: Column) -> Read:
         """Return how to read a column; of a numeric without precision the values are looked at."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ..errors import BuildError, MissingLibrary, PdbtError, SettingsError
+from .adbc import Adbc, AdbcError
 
 try:
     import sqlalchemy
@@ -52,15 +53,14 @@ class Server:
         except (DBAPIError, NoSuchModuleError, ImportError) as error:
             raise self._unreachable(error) from error
 
-    def adbc(self) -> Any:
-        """Connect through ADBC, for rows by the million."""
-        driver = adbc_driver()
+    def adbc(self, settings: Sequence[str]) -> Adbc:
+        """Connect through ADBC, for rows by the million, and execute the settings."""
         url = self._url.set(drivername="postgresql")
         if "connect_timeout" not in url.query:
             url = url.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
         try:
-            return driver.connect(url.render_as_string(hide_password=False), autocommit=True)
-        except driver.Error as error:
+            return Adbc("postgresql", url.render_as_string(hide_password=False), settings)
+        except AdbcError as error:
             raise self._unreachable(error) from error
 
     @contextlib.contextmanager
@@ -85,7 +85,7 @@ class Server:
         """Turn ADBC's errors into sentences."""
         try:
             yield
-        except adbc_driver().Error as error:
+        except AdbcError as error:
             said = self._without_password(str(error))
             if "0x00" in said:
                 message = f"{subject}: a text contains the character NUL, which PostgreSQL does not store."
@@ -120,15 +120,6 @@ def columns_of(connection: Connection, relation: str) -> list[tuple[str, str]]:
         WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum
     """
     return [(str(name), str(kind)) for name, kind in connection.exec_driver_sql(select, (relation,)).fetchall()]
-
-
-def adbc_driver() -> Any:
-    """Return ADBC's driver for PostgreSQL."""
-    try:
-        import adbc_driver_postgresql.dbapi
-    except ImportError as error:
-        raise MissingLibrary("adbc-driver-postgresql pyarrow", "A database of type commune with a url") from error
-    return adbc_driver_postgresql.dbapi
 
 
 def sentence(error: DBAPIError, lines_before: int = 0) -> str:

@@ -7,12 +7,13 @@ import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..errors import BuildError, MissingLibrary
+from ..errors import BuildError
 from ..reading.model import Column
 from . import exports
-from .arrow import Rows, batch_rows, plain_table
+from .adbc import Adbc, AdbcError
+from .arrow import Rows, batch_rows, plain_table, streamed
 from .base import UnusableStart
 from .files import SMALL_FILE_BYTES, DatabaseFiles, patiently, worth_rewriting
 from .names import quoted
@@ -28,6 +29,7 @@ KEPT = "published"
 EXPORTED = "pdbt rows of an export"
 ROWS_OF_PYTHON = "pdbt rows of a Python table"
 FOUND = "pdbt rows of a check"
+BATCH_ROWS_OPTION = "adbc.sqlite.query.batch_rows"
 COPY_ADVANTAGE = 2.0  # measured on 180 MB: copied in 0.2 s as a file, 0.3 s to drop a table of it, 0.7 s as a table
 CACHE_KIBIBYTES = 65_536
 # A rollback journal in memory lets a failed statement be undone; that nothing is waited for until the file is sealed is what
@@ -48,7 +50,7 @@ class SQLiteFile:
         self._path = files.building
         self._sqlite: sqlite3.Connection | None = None
         self._reader: duckdb.DuckDBPyConnection | None = None
-        self._ingest: Any = None
+        self._ingest: Adbc | None = None
 
     @property
     def reader(self) -> duckdb.DuckDBPyConnection:
@@ -157,13 +159,8 @@ class SQLiteFile:
 
     def export(self, table: str, path: Path, file_format: str) -> int:
         """Write the table to a file; returns rows."""
-        with self._batches(table) as batches:
-            finish(self.reader).register(EXPORTED, batches)
-            try:
-                with told(f"The export of {table}"):
-                    return exports.export(self.reader, table, quoted(EXPORTED), path, file_format)
-            finally:
-                self.reader.unregister(EXPORTED)
+        with self._batches(table) as batches, streamed(self.reader, EXPORTED, batches), told(f"The export of {table}"):
+            return exports.export(self.reader, table, quoted(EXPORTED), path, file_format)
 
     def external(self, name: str) -> bool:
         """Return False: a file holds only what its project made."""
@@ -275,18 +272,11 @@ class SQLiteFile:
 
     def _append(self, table: str, rows: Rows) -> int:
         """Append Arrow batches through ADBC; returns rows."""
-        adbc = _adbc()
-        if self._ingest is None:
-            self._ingest = adbc.connect(str(self._path), autocommit=True)
-            with self._ingest.cursor() as cursor:
-                for pragma in BUILDING:
-                    cursor.execute(pragma)
         try:
-            with self._ingest.cursor() as cursor:
-                return int(cursor.adbc_ingest(table, rows.batches, mode="append"))
-        except adbc.Error as error:
-            if (cause := rows.error()) is not None:
-                raise cause from error
+            if self._ingest is None:
+                self._ingest = Adbc("sqlite", self._path.as_uri(), BUILDING)
+            return self._ingest.append(table, rows)
+        except AdbcError as error:
             raise BuildError(f"{table}: {_first_line(error)}") from error
 
     @contextlib.contextmanager
@@ -297,18 +287,15 @@ class SQLiteFile:
         """
         import pyarrow
 
-        adbc = _adbc()
         self.columns(table)
         with self._told(table):
             expressions, examples = read_expressions(self._connection, table)
         select = f"SELECT {', '.join(examples)} UNION ALL SELECT {', '.join(expressions)} FROM {quoted(table)}"
+        options = {BATCH_ROWS_OPTION: str(batch_rows(len(examples)))}
         try:
-            with adbc.connect(f"{self._path.as_uri()}?mode=ro") as connection, connection.cursor() as cursor:
-                cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(batch_rows(len(examples)))})
-                cursor.execute(select)
-                source = cursor.fetch_record_batch()
+            with contextlib.closing(Adbc("sqlite", f"{self._path.as_uri()}?mode=ro")) as adbc, adbc.stream(select, options) as source:
                 yield pyarrow.RecordBatchReader.from_batches(source.schema, _without_first_row(source))
-        except adbc.Error as error:
+        except AdbcError as error:
             raise BuildError(f"{table}: {_first_line(error)}") from error
 
     @contextlib.contextmanager
@@ -326,15 +313,6 @@ class SQLiteFile:
             yield
         except sqlite3.Error as error:
             raise UnusableStart(f"{self.name} cannot be opened by SQLite: {error}.", "Run with --full to build it anew.") from error
-
-
-def _adbc() -> Any:
-    """Return ADBC's driver for SQLite."""
-    try:
-        import adbc_driver_sqlite.dbapi
-    except ImportError as error:
-        raise MissingLibrary("adbc-driver-sqlite pyarrow", "A database of type sqlite") from error
-    return adbc_driver_sqlite.dbapi
 
 
 def _first_line(error: Exception) -> str:

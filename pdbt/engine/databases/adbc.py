@@ -1,0 +1,109 @@
+"""ADBC: Arrow batches into and out of SQLite and PostgreSQL.
+
+The drivers are used through adbc_driver_manager itself: its DB-API module loads pandas and half of pyarrow, which takes longer
+than a small project's whole run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import MissingLibrary
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from .arrow import Rows
+
+TARGET_SCHEMA = "adbc.ingest.target_db_schema"
+
+
+class AdbcError(Exception):
+    """What a driver refused, in its own words."""
+
+
+class Adbc:
+    """One connection through ADBC; each statement is a transaction of its own."""
+
+    def __init__(self, driver: str, url: str, settings: Sequence[str] = ()) -> None:
+        """Connect.
+
+        Args:
+            driver: ``sqlite`` or ``postgresql``.
+            url: as that driver takes it.
+            settings: statements to execute first.
+
+        Raises:
+            AdbcError: the driver does not get through.
+            MissingLibrary: the driver, or pyarrow, is not installed.
+        """
+        try:
+            importlib.import_module("pyarrow")
+            self._manager = importlib.import_module("adbc_driver_manager")
+            module = importlib.import_module(f"adbc_driver_{driver}")
+        except ImportError as error:
+            raise MissingLibrary(f"adbc-driver-{driver} pyarrow", f"A database of type {driver}") from error
+        with contextlib.ExitStack() as stack, self._told():
+            database = stack.enter_context(module.connect(url))
+            self._connection = stack.enter_context(self._manager.AdbcConnection(database))
+            self._opened = stack.pop_all()
+        for statement in settings:
+            self._execute(statement)
+
+    def append(self, table: str, rows: Rows, schema: str | None = None) -> int:
+        """Append the rows of a DuckDB SELECT to a table; returns how many.
+
+        Raises:
+            duckdb.Error: DuckDB's own, when it was the SELECT that failed.
+            AdbcError: when it was the database.
+        """
+        target = {
+            self._manager.INGEST_OPTION_TARGET_TABLE: table,
+            self._manager.INGEST_OPTION_MODE: self._manager.INGEST_OPTION_MODE_APPEND,
+        }
+        if schema is not None:
+            target[TARGET_SCHEMA] = schema
+        with self._statement(target) as statement:
+            statement.bind_stream(rows.batches.__arrow_c_stream__())
+            try:
+                return int(statement.execute_update())
+            except manager.Error as error:
+                if (cause := rows.error()) is not None:
+                    raise cause from error
+                raise
+
+    @contextlib.contextmanager
+    def stream(self, select: str, options: Mapping[str, str] | None = None) -> Iterator[pa.RecordBatchReader]:
+        """Give the rows of a SELECT as a stream of Arrow batches. Raises AdbcError."""
+        import pyarrow as pa
+
+        with self._statement(options or {}) as statement:
+            statement.set_sql_query(select)
+            handle, _ = statement.execute_query()
+            with pa.RecordBatchReader.from_stream(handle) as batches:
+                yield batches
+
+    def close(self) -> None:
+        """Close the connection; safe to call twice."""
+        self._opened.close()
+
+    def _execute(self, sql: str) -> None:
+        with self._statement({}) as statement:
+            statement.set_sql_query(sql)
+            statement.execute_update()
+
+    @contextlib.contextmanager
+    def _statement(self, options: Mapping[str, str]) -> Iterator[Any]:
+        with self._told(), self._manager.AdbcStatement(self._connection) as statement:
+            statement.set_options(**options)
+            yield statement
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except self._manager.Error as error:
+            raise AdbcError(str(error)) from error
