@@ -163,8 +163,10 @@ def literal(value: Parameter, dialect: str, name: str = "") -> str:
         return repr(value) if math.copysign(1, value) > 0 else f"({value!r})"
     if isinstance(value, str):
         return _quoted(value)
+    if dialect == "sqlite":
+        return _quoted(_time_in_sqlite(value))
     text = _quoted(value.isoformat(" ") if isinstance(value, datetime.datetime) else value.isoformat())
-    return text if dialect == "sqlite" else f"{_time_type(value)} {text}"
+    return f"{_time_type(value)} {text}"
 
 
 def _infinite(value: float, dialect: str, name: str) -> str:
@@ -179,6 +181,17 @@ def _time_type(value: datetime.date | datetime.time) -> str:
     if isinstance(value, datetime.datetime):
         return "TIMESTAMPTZ" if value.tzinfo else "TIMESTAMP"
     return "DATE" if isinstance(value, datetime.date) else "TIME"
+
+
+def _time_in_sqlite(value: datetime.date | datetime.time) -> str:
+    """Write a time as tables in SQLite hold it: as DuckDB's text, in UTC where there is a zone, so that texts compare as times do."""
+    if not isinstance(value, (datetime.datetime, datetime.time)):
+        return value.isoformat()
+    zone = ""
+    if isinstance(value, datetime.datetime) and value.tzinfo:
+        value, zone = value.astimezone(datetime.UTC).replace(tzinfo=None), "+00:00"
+    text = value.isoformat(" ") if isinstance(value, datetime.datetime) else value.isoformat()
+    return (text.rstrip("0") if value.microsecond else text) + zone
 
 
 def _quoted(text: str) -> str:

@@ -225,13 +225,13 @@ def test_a_day_arrives(answer: ASK, dialect: str, value: datetime.date) -> None:
 @PER_CASE
 @given(value=MOMENTS)
 def test_a_moment_arrives(answer: ASK, dialect: str, value: datetime.datetime) -> None:
-    assert str(given_back(answer, dialect, value)) == value.isoformat(" ")
+    assert datetime.datetime.fromisoformat(str(given_back(answer, dialect, value))) == value
 
 
 @PER_CASE
 @given(value=CLOCKS)
 def test_a_time_of_day_arrives(answer: ASK, dialect: str, value: datetime.time) -> None:
-    assert str(given_back(answer, dialect, value)) == value.isoformat()
+    assert datetime.time.fromisoformat(str(given_back(answer, dialect, value))) == value
 
 
 @pytest.mark.parametrize("dialect", ["duckdb", "postgresql"], indirect=True)
@@ -240,6 +240,20 @@ def test_a_time_of_day_arrives(answer: ASK, dialect: str, value: datetime.time) 
 def test_a_moment_keeps_its_zone(answer: ASK, dialect: str, value: datetime.datetime) -> None:
     seconds = answer(set_parameters("SELECT CAST(extract(epoch FROM $value) AS DOUBLE PRECISION)", {"value": value}, dialect))
     assert seconds == pytest.approx(value.timestamp(), abs=1e-3)
+
+
+@PER_CASE
+@given(value=ZONED | MOMENTS | CLOCKS | DAYS)
+def test_a_time_in_sqlite_is_the_text_that_a_table_holds(
+    duckdb_answer: ASK, sqlite_answer: ASK, value: datetime.datetime | datetime.date | datetime.time
+) -> None:
+    """Tables in SQLite hold what DuckDB makes of a time as text, in UTC; as texts they are compared."""
+    zoned = isinstance(value, datetime.datetime) and value.tzinfo is not None
+    sql = "SELECT CAST($value AS TEXT)" if not zoned else "SELECT strftime($value AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M:%S.%f')"
+    held = duckdb_answer(set_parameters(sql, {"value": value}, "duckdb"))
+    if zoned:
+        held = (held.rstrip("0").rstrip(".") if "." in held else held) + "+00:00"
+    assert given_back(sqlite_answer, "sqlite", value) == held
 
 
 @PER_CASE
