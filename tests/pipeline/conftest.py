@@ -23,6 +23,8 @@ TYPE_OPTIONS = {
     "commune": ("--db", "commune"),
     "postgresql": ("--db", "commune", "--url", f"${{{URL_VARIABLE}}}"),
 }
+# For tests whose fast part need not be repeated for each type.
+SLOW_BUT_DUCKDB = ["duckdb", *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS if kind != "duckdb")]
 
 MakeProject = Callable[[str], Project]
 

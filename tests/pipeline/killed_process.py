@@ -7,6 +7,7 @@ profiler sees before they happen, and lines of the engine that talk to a databas
 
 from __future__ import annotations
 
+import functools
 import json
 import linecache
 import os
@@ -16,12 +17,21 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 
 SYSTEM_CALLS = frozenset(
     ("replace", "rename", "unlink", "remove", "mkdir", "rmdir", "open", "fsync", "ftruncate", "pwrite", "chmod", "utime")
 )
 DATABASE_LINE = re.compile(r"\.(exec\w*|commit|rollback|adbc_\w+)\(")
+
+
+@functools.cache
+def database_lines(code: CodeType) -> frozenset[int]:
+    """Return the lines of a function that talk to a database; those of a comprehension run too often to be told apart."""
+    if code.co_name.startswith("<"):
+        return frozenset()
+    numbers = {number for _, _, number in code.co_lines() if number}
+    return frozenset(number for number in numbers if DATABASE_LINE.search(linecache.getline(code.co_filename, number)))
 
 
 class Counter:
@@ -43,14 +53,14 @@ class Counter:
     def watch_engine(self, frame: FrameType, event: str, _argument: object) -> Tracer | None:
         """Look at what happens in the engine, for `sys.settrace`."""
         code = frame.f_code
-        if "/scripts/engine/" not in code.co_filename or code.co_name.startswith("<"):
+        if "/scripts/engine/" not in code.co_filename:
             return None
         if code.co_name == "publish" and code.co_filename.endswith("engine/publish.py"):
             self.publishing = True
-        line = linecache.getline(code.co_filename, frame.f_lineno)
-        if event == "line" and DATABASE_LINE.search(line):
-            self.act(f"{Path(code.co_filename).name}: {line.strip()}")
-        return self.watch_engine
+        lines = database_lines(code)
+        if event == "line" and frame.f_lineno in lines:
+            self.act(f"{Path(code.co_filename).name}: {linecache.getline(code.co_filename, frame.f_lineno).strip()}")
+        return self.watch_engine if lines else None
 
     def act(self, name: str) -> None:
         """Count an act, and end here if it was the one."""

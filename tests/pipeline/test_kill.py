@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import RUN_SCRIPT, RunProcess, StartProcess
+from tests.pipeline.conftest import SLOW_BUT_DUCKDB, MakeProject
 from tests.pipeline.pair import pair, published_generation, require_generation, write_generation
 from tests.pipeline.projects import Project
 
@@ -73,7 +74,9 @@ def test_killed_before_any_act_the_next_run_goes_on(project: Project, run_proces
     kill_before_each(project, run_process, chosen, 1)
 
 
-def test_killed_in_its_first_run_a_project_just_runs_again(project: Project, run_process: RunProcess) -> None:
+@pytest.mark.parametrize("kind", SLOW_BUT_DUCKDB)
+def test_killed_in_its_first_run_a_project_just_runs_again(make_project: MakeProject, run_process: RunProcess, kind: str) -> None:
+    project = make_project(kind)
     pair(project)
     acts = acts_of_a_run(project, run_process)
     publication = [number for number, _, publishing in acts if publishing]

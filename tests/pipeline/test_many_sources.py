@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.pipeline.conftest import MakeProject
+from tests.pipeline.conftest import SLOW_BUT_DUCKDB, MakeProject
 from tests.pipeline.projects import Project
 
 FILES = 1000
@@ -82,9 +82,7 @@ def write_sources(folder: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="openings are counted by inotify")
 @pytest.mark.timeout(3 * RUN_SECONDS)
-@pytest.mark.parametrize(
-    "kind", ["duckdb", pytest.param("sqlite", marks=pytest.mark.slow), pytest.param("postgresql", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("kind", SLOW_BUT_DUCKDB)
 def test_a_thousand_files_are_a_thousand_tables_in_one_run(make_project: MakeProject, kind: str) -> None:
     project = make_project(kind)
     write_sources(project.path / "data/source")

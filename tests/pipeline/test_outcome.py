@@ -54,13 +54,13 @@ def test_all_failing_checks_are_told_at_once(duckdb_shop: Project) -> None:
     assert duckdb_shop.outcome()["check ORDERS_HAVE_CUSTOMERS"] == "passed"
 
 
-def test_a_check_that_failed_runs_again_although_nothing_changed(a_shop: Project) -> None:
-    a_shop.check("NEVER", "SELECT id FROM ORDERS WHERE id = 1")
+def test_a_check_that_failed_runs_again_although_nothing_changed(duckdb_shop: Project) -> None:
+    duckdb_shop.check("NEVER", "SELECT id FROM ORDERS WHERE id = 1")
     for _ in range(2):
-        assert "scripts/checks/NEVER.sql found 1 row that is wrong: id = 1." in a_shop.run(code=1).stderr
-    (a_shop.path / "scripts/checks/NEVER.sql").unlink()
-    a_shop.run()
-    assert a_shop.query(ALL_REVENUE) == REVENUE_ROWS
+        assert "scripts/checks/NEVER.sql found 1 row that is wrong: id = 1." in duckdb_shop.run(code=1).stderr
+    (duckdb_shop.path / "scripts/checks/NEVER.sql").unlink()
+    duckdb_shop.run()
+    assert duckdb_shop.query(ALL_REVENUE) == REVENUE_ROWS
 
 
 # What the person has to mend ------------------------------------------------------------------------------------------
@@ -144,34 +144,34 @@ def test_the_owners_own_code_fails_with_a_sentence_and_debug_shows_where(duckdb_
     assert duckdb_shop.records()[-1]["status"] == "failed"
 
 
-def test_files_that_the_owners_code_fetches_are_imported_in_the_same_run(a_shop: Project) -> None:
-    path = a_shop.path / "scripts/source.py"
+def test_files_that_the_owners_code_fetches_are_imported_in_the_same_run(duckdb_shop: Project) -> None:
+    path = duckdb_shop.path / "scripts/source.py"
     fetch = "        (PROJECT / 'data/source/RATES.csv').write_text('country,rate\\nCH,2\\n')\n        run.import_sources()\n"
     path.write_text(path.read_text(encoding="utf-8").replace("        run.import_sources()\n", fetch), encoding="utf-8")
-    a_shop.final("RATED", "SELECT r.country, r.amount * s.rate AS amount FROM REVENUE r JOIN RATES s ON s.country = r.country")
-    a_shop.run()
-    assert a_shop.query("SELECT country, amount FROM RATED") == [("CH", 150)]
+    duckdb_shop.final("RATED", "SELECT r.country, r.amount * s.rate AS amount FROM REVENUE r JOIN RATES s ON s.country = r.country")
+    duckdb_shop.run()
+    assert duckdb_shop.query("SELECT country, amount FROM RATED") == [("CH", 150)]
 
 
 # Rows and files that do not fit ---------------------------------------------------------------------------------------
 
 
-def test_by_default_a_row_that_does_not_fit_stops_the_run(a_shop: Project) -> None:
-    a_shop.source("ORDERS.csv", ORDERS + "5,30\n6,30,1\n")
-    (error, hint) = errors(a_shop.run(code=2))
+def test_by_default_a_row_that_does_not_fit_stops_the_run(duckdb_shop: Project) -> None:
+    duckdb_shop.source("ORDERS.csv", ORDERS + "5,30\n6,30,1\n")
+    (error, hint) = errors(duckdb_shop.run(code=2))
     assert error == "error: ORDERS: line 6 of data/source/ORDERS.csv has 2 fields, 3 expected."
     assert 'Set on_error = "reject"' in hint
-    a_shop.source("ORDERS.csv", ORDERS)
-    a_shop.run()
-    assert a_shop.query(ALL_REVENUE) == REVENUE_ROWS
+    duckdb_shop.source("ORDERS.csv", ORDERS)
+    duckdb_shop.run()
+    assert duckdb_shop.query(ALL_REVENUE) == REVENUE_ROWS
 
 
-def test_rejected_rows_are_kept_counted_and_forgotten_when_mended(a_shop: Project) -> None:
-    a_shop.setting("source", 'on_error = "reject"')
-    a_shop.source("ORDERS.csv", ORDERS + "5,30\n6,30,1,extra\n7,30,25\n")
-    told = a_shop.run()
-    assert a_shop.query(ALL_REVENUE) == [("CH", 3, 100), ("PT", 2, 150)]
-    with (a_shop.path / "data/rejected/ORDERS.csv").open(encoding="utf-8", newline="") as file:
+def test_rejected_rows_are_kept_counted_and_forgotten_when_mended(duckdb_shop: Project) -> None:
+    duckdb_shop.setting("source", 'on_error = "reject"')
+    duckdb_shop.source("ORDERS.csv", ORDERS + "5,30\n6,30,1,extra\n7,30,25\n")
+    told = duckdb_shop.run()
+    assert duckdb_shop.query(ALL_REVENUE) == [("CH", 3, 100), ("PT", 2, 150)]
+    with (duckdb_shop.path / "data/rejected/ORDERS.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["file"], row["line"], row["text"]) for row in rows] == [
         ("data/source/ORDERS.csv", "6", "5,30"),
@@ -179,39 +179,39 @@ def test_rejected_rows_are_kept_counted_and_forgotten_when_mended(a_shop: Projec
     ]
     assert [row["reason"] for row in rows] == ["has 2 fields, 3 expected", "has 4 fields, 3 expected"]
     assert "2 source rows rejected (data/rejected)" in told.stdout
-    step = next(step for step in a_shop.records()[-1]["steps"] if step["name"] == "ORDERS")
+    step = next(step for step in duckdb_shop.records()[-1]["steps"] if step["name"] == "ORDERS")
     assert (step["rows"], step["rejected"]) == (5, 2)
     # reused, they are still told
-    assert "2 source rows rejected (data/rejected)" in a_shop.run().stdout
-    assert a_shop.made_by_a_run() == set()
+    assert "2 source rows rejected (data/rejected)" in duckdb_shop.run().stdout
+    assert duckdb_shop.made_by_a_run() == set()
 
-    a_shop.source("ORDERS.csv", ORDERS)
-    assert "rejected" not in a_shop.run().stdout
-    assert not (a_shop.path / "data/rejected/ORDERS.csv").exists()
+    duckdb_shop.source("ORDERS.csv", ORDERS)
+    assert "rejected" not in duckdb_shop.run().stdout
+    assert not (duckdb_shop.path / "data/rejected/ORDERS.csv").exists()
 
 
 def test_a_value_that_its_given_type_refuses_is_named_with_its_column(duckdb_shop: Project) -> None:
     duckdb_shop.setting("source.ORDERS", 'types = { amount = "BIGINT" }')
     duckdb_shop.source("ORDERS.csv", ORDERS.replace("3,20,70", "3,20,7O"))
     (error, _) = errors(duckdb_shop.run(code=2))
-    assert error == 'error: ORDERS: line 4 of data/source/ORDERS.csv, column amount: "7O" is not a whole number (BIGINT).'
+    assert error == 'error: ORDERS: line 4 of data/source/ORDERS.csv, column amount: "7O" is not an integer (BIGINT).'
 
 
-def test_an_unreadable_file_is_named_while_the_others_go_on(a_shop: Project) -> None:
-    a_shop.setting("source", 'on_error = "reject"')
-    (a_shop.path / "data/source/RATES.csv.gz").write_bytes(b"\x1f\x8b\x08 this is no gzip")
-    a_shop.source("VISITS/monday.csv", "day,visitors\nmon,5\n")
-    (a_shop.path / "data/source/VISITS/tuesday.csv.gz").write_bytes(b"\x1f\x8b\x08 nor is this")
-    a_shop.processed("RATED", "SELECT * FROM RATES")
-    told = a_shop.run()
-    assert a_shop.query(ALL_REVENUE) == REVENUE_ROWS
-    assert a_shop.query("SELECT day, visitors FROM VISITS") == [("mon", 5)]
+def test_an_unreadable_file_is_named_while_the_others_go_on(duckdb_shop: Project) -> None:
+    duckdb_shop.setting("source", 'on_error = "reject"')
+    (duckdb_shop.path / "data/source/RATES.csv.gz").write_bytes(b"\x1f\x8b\x08 this is no gzip")
+    duckdb_shop.source("VISITS/monday.csv", "day,visitors\nmon,5\n")
+    (duckdb_shop.path / "data/source/VISITS/tuesday.csv.gz").write_bytes(b"\x1f\x8b\x08 nor is this")
+    duckdb_shop.processed("RATED", "SELECT * FROM RATES")
+    told = duckdb_shop.run()
+    assert duckdb_shop.query(ALL_REVENUE) == REVENUE_ROWS
+    assert duckdb_shop.query("SELECT day, visitors FROM VISITS") == [("mon", 5)]
     assert "RATES.csv.gz" in told.stderr
     assert "tuesday.csv.gz" in told.stderr
-    outcome = a_shop.outcome()
+    outcome = duckdb_shop.outcome()
     assert outcome["import RATES"] == "skipped"
     assert outcome["build RATED"] == "skipped"
-    assert a_shop.records()[-1]["status"] == "partial"
+    assert duckdb_shop.records()[-1]["status"] == "partial"
 
 
 def test_a_file_that_becomes_unreadable_leaves_its_table_as_it_was(duckdb_shop: Project) -> None:
@@ -247,11 +247,11 @@ def test_a_file_without_permission_is_a_sentence(duckdb_shop: Project) -> None:
 # What is written down -------------------------------------------------------------------------------------------------
 
 
-def test_a_run_writes_down_what_it_did(a_shop: Project) -> None:
+def test_a_run_writes_down_what_it_did(duckdb_shop: Project) -> None:
     before = datetime.datetime.now().astimezone()
-    shown = a_shop.run()
+    shown = duckdb_shop.run()
     after = datetime.datetime.now().astimezone()
-    (record,) = a_shop.records()
+    (record,) = duckdb_shop.records()
     start, end = (datetime.datetime.fromisoformat(record[key]) for key in ("start", "end"))
     assert before - datetime.timedelta(milliseconds=1) <= start <= end <= after
     assert record["seconds"] == pytest.approx((end - start).total_seconds(), abs=0.05)
@@ -262,26 +262,26 @@ def test_a_run_writes_down_what_it_did(a_shop: Project) -> None:
     assert all(0 <= step["seconds"] < 30 for step in record["steps"])
     assert [step["step"] for step in record["steps"] if step["step"] == "publish"] == ["publish"]
 
-    log = (a_shop.path / "macro/execution.log").read_text(encoding="utf-8")
+    log = (duckdb_shop.path / "macro/execution.log").read_text(encoding="utf-8")
     assert "import ORDERS: rebuilt 4 rows" in log
     assert "build REVENUE: rebuilt 2 rows" in log
     for text in ("ORDERS", "REVENUE", "rebuilt", "data/final/REVENUE.csv", "9 made"):
         assert text in shown.stdout
 
-    a_shop.source("ORDERS.csv", BAD_ORDERS)
-    failed = a_shop.run(code=1)
-    record = a_shop.records()[-1]
+    duckdb_shop.source("ORDERS.csv", BAD_ORDERS)
+    failed = duckdb_shop.run(code=1)
+    record = duckdb_shop.records()[-1]
     assert record["status"] == "failed"
     assert record["error"] in " ".join(line.partition(": ")[2] for line in errors(failed))
-    assert "ORDERS_HAVE_CUSTOMERS" in (a_shop.path / "macro/execution.log").read_text(encoding="utf-8").splitlines()[-1]
+    assert "ORDERS_HAVE_CUSTOMERS" in (duckdb_shop.path / "macro/execution.log").read_text(encoding="utf-8").splitlines()[-1]
 
 
-def test_quiet_prints_nothing_but_errors(a_shop: Project) -> None:
-    ended = a_shop.run("--quiet")
+def test_quiet_prints_nothing_but_errors(duckdb_shop: Project) -> None:
+    ended = duckdb_shop.run("--quiet")
     assert (ended.stdout, ended.stderr) == ("", "")
-    assert "import ORDERS: rebuilt 4 rows" in (a_shop.path / "macro/execution.log").read_text(encoding="utf-8")
-    a_shop.source("ORDERS.csv", BAD_ORDERS)
-    ended = a_shop.run("--quiet", code=1)
+    assert "import ORDERS: rebuilt 4 rows" in (duckdb_shop.path / "macro/execution.log").read_text(encoding="utf-8")
+    duckdb_shop.source("ORDERS.csv", BAD_ORDERS)
+    ended = duckdb_shop.run("--quiet", code=1)
     assert ended.stdout == ""
     assert ended.stderr.splitlines() == errors(ended)
 
