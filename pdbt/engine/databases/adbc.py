@@ -60,10 +60,8 @@ class Adbc:
             duckdb.Error: DuckDB's own, when it was the SELECT that failed.
             AdbcError: when it was the database.
         """
-        target = {
-            self._manager.INGEST_OPTION_TARGET_TABLE: table,
-            self._manager.INGEST_OPTION_MODE: self._manager.INGEST_OPTION_MODE_APPEND,
-        }
+        manager = self._manager
+        target = {manager.INGEST_OPTION_TARGET_TABLE: table, manager.INGEST_OPTION_MODE: manager.INGEST_OPTION_MODE_APPEND}
         if schema is not None:
             target[TARGET_SCHEMA] = schema
         with self._statement(target) as statement:
