@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import MakeProject, RunProcess
+
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_MODULE = 400
 PACKAGE = sorted((ROOT / "pdbt").rglob("*.py"))
@@ -16,7 +18,7 @@ ENGINE = sorted((ROOT / "pdbt" / "engine").rglob("*.py"))
 TEMPLATES = sorted(path for folder in ("templates", "sample") for path in (ROOT / folder).rglob("*.py"))
 ENGINE_LIBRARIES = {
     "duckdb",
-    # imported only by the function that uses them
+    # loaded only by a run that uses them
     "adbc_driver_manager",
     "adbc_driver_postgresql",
     "adbc_driver_sqlite",
@@ -28,7 +30,14 @@ ENGINE_LIBRARIES = {
     "sqlalchemy",
     "xlsxwriter",
 }
-ALWAYS_LOADED = {"duckdb"}
+LIBRARIES_OF_A_RUN = """
+import runpy, sys
+try:
+    runpy.run_path(sys.argv.pop(1), run_name="__main__")
+except SystemExit as ended:
+    print(*{name.partition(".")[0] for name in sys.modules})
+    sys.exit(ended.code)
+"""
 
 
 def name_of(path: Path) -> str:
@@ -62,7 +71,18 @@ def test_the_engine_imports_itself_relatively_and_little_else(path: Path) -> Non
     assert [(line, name) for line, name in imports if name not in allowed] == []
 
 
-@pytest.mark.parametrize("path", ENGINE, ids=name_of)
-def test_the_engine_loads_heavy_libraries_only_where_they_are_used(path: Path) -> None:
-    imports = absolute_imports(ast.parse(path.read_text(encoding="utf-8")).body)
-    assert [(line, name) for line, name in imports if name in ENGINE_LIBRARIES - ALWAYS_LOADED] == []
+@pytest.mark.parametrize(
+    ("database", "used"),
+    [
+        ("duckdb", {"duckdb"}),
+        ("sqlite", {"adbc_driver_manager", "adbc_driver_sqlite", "duckdb", "pyarrow", "numpy"}),
+    ],  # numpy comes with pyarrow
+)
+def test_a_run_loads_no_library_that_its_database_does_not_need(
+    make_project: MakeProject, run_process: RunProcess, database: str, used: set[str]
+) -> None:
+    project = make_project(database=database)
+    result = run_process([sys.executable, "-c", LIBRARIES_OF_A_RUN, project / "sample" / "macro" / "python-run-process-sample.py"])
+    assert result.code == 0, result.stderr
+    loaded = set(result.stdout.splitlines()[-1].split())
+    assert loaded & ENGINE_LIBRARIES <= used
