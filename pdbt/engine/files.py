@@ -210,7 +210,9 @@ class Stamping:
         self._stamps: dict[Path, Stamp] = {}
         self._errors: dict[Path, SourceError] = {}
         self._thread: threading.Thread | None = None
-        if sum(path.stat().st_size for path in self._paths if path.exists()) < SMALL_BYTES:
+        # As of now: by the time the thread comes to a file, what was imported of it may no longer be what lies there.
+        self._began = {path: file_stat(path) for path in self._paths if path.exists()}
+        if sum(size for size, *_ in self._began.values()) < SMALL_BYTES:
             self._work()
         else:
             self._thread = threading.Thread(target=self._work, daemon=True)
@@ -229,7 +231,7 @@ class Stamping:
                 continue
             if path in self._errors:
                 raise self._errors[path]
-            if file_stat(path) != self._stamps[path].stat:
+            if not file_stat(path) == self._stamps[path].stat == self._began.get(path):
                 raise _changed_meanwhile(path)
         return {path: found for path, found in self._stamps.items() if path not in leave_out}
 

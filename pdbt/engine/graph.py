@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 LAYERS = ("processed", "final")
 CHECKS = "checks"
-_HOME_SCHEMAS = frozenset({"", "main", "public"})
+_HOME_SCHEMAS = frozenset({"", "main"})
+_PUBLISHED_PREFIX = "public."
 _SYSTEM_SCHEMAS = frozenset({"information_schema", "pg_catalog", "temp", "system"})
 _SYSTEM_PREFIXES = ("sqlite_", "duckdb_", "pragma_", "pg_")
 
@@ -218,6 +219,8 @@ class _Resolver:
         for name in node.inputs:
             if name.casefold() in self._by_name:
                 inputs[self._by_name[name.casefold()]] = None
+            elif name.casefold().startswith(_PUBLISHED_PREFIX) and name.casefold().removeprefix(_PUBLISHED_PREFIX) in self._by_name:
+                raise self._published(node, name)
             elif _is_system(name):
                 continue
             elif self._is_external(name):
@@ -227,6 +230,11 @@ class _Resolver:
         if node.name in inputs and node.layer != CHECKS:
             raise GraphError(f"{node.label} reads {node.name}, the table that it makes.", "Rename the file, or read something else.")
         return replace(node, inputs=tuple(inputs), external=tuple(external))
+
+    def _published(self, node: Node, name: str) -> GraphError:
+        own = self._by_name[name.casefold().removeprefix(_PUBLISHED_PREFIX)]
+        # It would read what the last run published, not what this one builds.
+        return GraphError(f"{node.label} reads {name}, which this run has not published yet.", f"Write {own}, without a schema.")
 
     def _unknown(self, node: Node, name: str) -> GraphError:
         close = difflib.get_close_matches(name.casefold(), self._by_name, n=1)

@@ -82,6 +82,6 @@ def _typed(name: str, text: str, default: Parameter | None) -> Parameter:
 def _toml_value(text: str) -> Parameter | None:
     try:
         value: object = tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, KeyError):
+    except (ValueError, RecursionError):  # no TOML, or a number or a nesting without end
         return None
     return value if isinstance(value, (str, int, float, datetime.date, datetime.time, list)) else None

@@ -109,7 +109,7 @@ class Planner:
         """Return what a built table or a check is made from, by aspect."""
         names = sorted(self.parameters) if node.parameters is None else node.parameters
         # A parameter may hold a secret of the environment, and the state is a file: only its hash is kept.
-        used = {f"parameter ${name}": text_hash(json.dumps(self.parameters[name], default=str)) for name in names}
+        used = {f"parameter ${name}": text_hash(repr(self.parameters[name])) for name in names}
         return {"its text": text_hash(node.text), **used}
 
     def source_definition(self, node: Node, stamps: Mapping[str, Stamp]) -> dict[str, str]:

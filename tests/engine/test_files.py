@@ -206,7 +206,7 @@ def test_files_are_stamped_beside_other_work(tmp_path: Path, size: int) -> None:
     assert found[paths[0]].sha256 == stamp(paths[0]).sha256
 
 
-@pytest.mark.parametrize("size", [10])
+@pytest.mark.parametrize("size", [10, SMALL_BYTES + 1])
 def test_a_file_that_changes_while_it_is_read_is_a_sentence(tmp_path: Path, size: int) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"x" * size)

@@ -345,3 +345,9 @@ def test_a_helpers_text_is_part_of_the_table_that_imports_it(tmp_path: Path) -> 
     assert "value = 'first'" in before
     assert "unused" not in before
     assert graph_of(tmp_path, {"processed/_second.py": "value = 'next'"}).nodes["A"].text != before
+
+
+def test_a_table_of_the_project_is_not_read_from_where_it_was_published(tmp_path: Path) -> None:
+    error = refusal(tmp_path, {"processed/A.sql": "SELECT * FROM public.orders"})
+    assert error.message == "scripts/processed/A.sql reads public.orders, which this run has not published yet."
+    assert error.hint == "Write ORDERS, without a schema."

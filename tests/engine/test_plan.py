@@ -181,6 +181,11 @@ def test_a_changed_parameter_concerns_what_uses_it(project: Project) -> None:
     assert project.plan() == downstream_of_clean("parameter $since changed")
 
 
+def test_a_parameter_of_another_type_is_another(project: Project) -> None:
+    project.write("pdbt.toml", '[parameters]\nsince = "2024-01-01"\n')
+    assert project.plan() == downstream_of_clean("parameter $since changed")
+
+
 def test_a_state_holds_no_parameters_value(project: Project, tmp_path: Path) -> None:
     project.write("pdbt.toml", '[parameters]\nsince = "hunter2-correct-horse"\n')
     project.run()

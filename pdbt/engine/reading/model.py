@@ -78,5 +78,6 @@ class Loaded:
     notes: tuple[str, ...] = ()
     unreadable: tuple[tuple[Path, str], ...] = ()
 
+
 RULES_VERSION = "1"
 """Changes when the same file would be read into another table than before, so that sources are imported again."""
