@@ -199,11 +199,13 @@ def test_bytes_beyond_ascii_that_come_late_are_read_as_windows_1252(tmp_path):
 
 
 def test_a_row_longer_than_duckdb_takes(tmp_path):
-    long = "\u00e9" * 3_000_000
+    long = "\u00e9" * 1_100_000
     assert load(write(tmp_path, f'id,text\n1,{long}\n2,"{long[:10]}"\n')).column("text") == [long, long[:10]]
 
 
-@pytest.mark.parametrize("name", ["[1].csv", "a*b.csv", "it's.csv", "q?.csv", "{a,b}.csv", "**.csv", "x[1.csv", "a b%20#.csv", "\u00fc\n.csv"])
+@pytest.mark.parametrize(
+    "name", ["[1].csv", "a*b.csv", "it's.csv", "q?.csv", "{a,b}.csv", "**.csv", "x[1.csv", "a b%20#.csv", "\u00fc\n.csv"]
+)
 def test_any_file_name(tmp_path, name):
     write(tmp_path, "id,name\n9,z\n", "another.csv")
     assert load(write(tmp_path, "id,name\n1,a\n", name)).rows == [(1, "a")]
@@ -251,11 +253,11 @@ def test_a_packed_file_that_is_cut_short_is_told(tmp_path, ending):
 
 
 def test_a_wide_table_is_loaded_with_what_its_columns_really_hold(tmp_path):
-    names = [f"c{number}" for number in range(300)]
+    names = [f"c{number}" for number in range(120)]
     kinds = itertools.cycle(["1", "1.5", "2024-01-05", "text", "", "true"])
     row = [value for value, _ in zip(kinds, names, strict=False)]
     last = [{"1": " 2", "1.5": "NA", "2024-01-05": "2024-1-6", "text": " ", "": "7", "true": "False"}[value] for value in row]
-    text = "\n".join([",".join(names), *[",".join(row)] * 2000, ",".join(last)])
+    text = "\n".join([",".join(names), *[",".join(row)] * 1500, ",".join(last)])
     table = load(write(tmp_path, text))
     assert list(table.types.values())[:6] == ["BIGINT", "DOUBLE", "DATE", "VARCHAR", "BIGINT", "BOOLEAN"]
     assert table.rows[0][:6] == (1, 1.5, datetime.date(2024, 1, 5), "text", None, True)

@@ -172,7 +172,7 @@ READINGS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(written, min_size=1, max_size=60), st.sampled_from(READINGS))
 def test_sql_accepts_exactly_the_values_that_the_classifier_accepts(values, reading):
     sql = cast(reading, 0)
@@ -188,7 +188,7 @@ def test_sql_accepts_exactly_the_values_that_the_classifier_accepts(values, read
         assert misfit is not accepted, (text, reading)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(written, min_size=1, max_size=60), st.sampled_from([*READINGS[:2], READINGS[9], Reading()]))
 def test_the_short_casts_give_what_the_full_ones_give_or_say_that_they_cannot(values, reading):
     short, full = cast_ordinary(reading, 0), cast(reading, 0)

@@ -116,38 +116,37 @@ def cast(reading: Reading, place: int) -> Cast:
 
 
 def _careful(reading: Reading, text: str) -> list[tuple[str, str]]:
-    """Return the branches that settle any value: by the reading's pattern, trimmed if need be, and by the words for no value."""
+    """Return the branches that settle any value once it is trimmed: the words for no value, and the reading's pattern."""
     trimmed = f"trim({text}, {_WHITE_SPACE})"
-    return [
-        *([(_accepts(reading, text), _convert(reading, text))] if reading.kind != "empty" else []),
-        (f"{trimmed} = ''", "NULL"),
-        (f"regexp_full_match({trimmed}, {_WORDS})", text if reading.kind in ("empty", "text") else "NULL"),
-        *([(_accepts(reading, trimmed), _convert(reading, trimmed))] if reading.kind not in ("empty", "text") else []),
-        *([(_accepts(reading, trimmed), text)] if reading.kind == "text" else []),
-    ]
+    blank = (f"{trimmed} = ''", "NULL")
+    word = f"regexp_full_match({trimmed}, {_WORDS})"
+    if reading.kind == "empty":
+        return [blank, (word, text if reading.type == "VARCHAR" else "NULL")]
+    if reading.kind == "text":
+        return [blank, (f"{word} OR {_accepts(reading, trimmed)}", text)]
+    return [blank, (word, "NULL"), (_accepts(reading, trimmed), _convert(reading, trimmed))]
 
 
 def _shortcut(reading: Reading, text: str, value: str) -> tuple[str, list[tuple[str, str]]]:
-    """Return the inner expression of a reading and the branches that it settles without a pattern."""
-    if reading.forced:
+    """Return the inner expression of a reading and the branches that settle most values without trimming them."""
+    if reading.kind == "empty":
         return "", []
-    if reading.type == "BIGINT" and reading.form == PLAIN:
+    if reading.type == "BIGINT" and reading.form == PLAIN and not reading.forced:
         return f"TRY_CAST({text} AS BIGINT)", [(f"CAST({value} AS VARCHAR) = {text}", value)]
-    if reading.type == "DOUBLE" and reading.form == PLAIN:
-        return f"TRY_CAST({text} AS DOUBLE)", _certain_doubles(text, value)
-    if reading.type == "DOUBLE":
-        short = f"strlen({text}) <= {DOUBLE_INTEGER_DIGITS} AND abs({value}) BETWEEN 1e-290 AND 1e290"
-        return _convert(reading, text), [(f"{short} AND regexp_full_match({text}, {literal(reading.pattern)})", value)]
+    if reading.type == "DOUBLE" and not reading.forced:
+        return _convert(reading, text), _certain_doubles(reading, text, value)
     if reading.kind == "boolean":
         return "", [(f"{text} IN ('true', 'TRUE', 'True')", "true"), (f"{text} IN ('false', 'FALSE', 'False')", "false")]
-    if reading.kind == "date":
-        return _certain_dates(reading, text, value)
-    return "", []
+    value, certain = _certain_dates(reading, text, value) if reading.kind == "date" and not reading.forced else ("", [])
+    return (value, certain) if certain else ("", [(_accepts(reading, text), _convert(reading, text))])
 
 
-def _certain_doubles(text: str, value: str) -> list[tuple[str, str]]:
-    """Numbers that start with 1 to 9, 0. or -1 to -9 and are too short to lose a digit; zeros and long ones are left to the pattern."""
+def _certain_doubles(reading: Reading, text: str, value: str) -> list[tuple[str, str]]:
+    """Numbers that are too short to lose a digit; with a plain point, those that start with 1 to 9, 0. or -1 to -9."""
     size = f"strlen({text})"
+    if reading.form != PLAIN:
+        short = f"{size} <= {DOUBLE_INTEGER_DIGITS} AND abs({value}) BETWEEN 1e-290 AND 1e290"
+        return [(f"{short} AND regexp_full_match({text}, {literal(reading.pattern)})", value)]
     short = f"({size} <= {DOUBLE_INTEGER_DIGITS} OR {size} <= {DOUBLE_DIGITS + 1} AND contains({text}, '.'))"
     return [
         (f"{text} >= '1' AND {text} < ':' AND {short} AND {value} BETWEEN 1e-290 AND 1e290", value),
@@ -196,10 +195,10 @@ def _accepts(reading: Reading, text: str) -> str:
 
 def _double_keeps(number: str) -> str:
     """Whether a DOUBLE is the same number as a text (`numbers.fits_double`)."""
-    value = f"TRY_CAST({number} AS DOUBLE)"
-    digits = f"trim(regexp_replace(regexp_replace({number}, '[eE].*', ''), '[^0-9]', '', 'g'), '0')"
+    digits = f"trim(regexp_replace({number}, '[eE].*|[^0-9]', '', 'g'), '0')"
     allowed = f"CASE WHEN regexp_full_match({number}, '[+-]?[0-9]+') THEN {DOUBLE_INTEGER_DIGITS} ELSE {DOUBLE_DIGITS} END"
-    return f"isfinite({value}) AND strlen({digits}) <= {allowed} AND ({value} <> 0 OR {digits} = '')"
+    value = f"TRY_CAST({number} AS DOUBLE)"
+    return f"isfinite({value}) AND strlen({digits}) <= if({value} = 0, 0, {allowed})"
 
 
 def _convert(reading: Reading, text: str) -> str:

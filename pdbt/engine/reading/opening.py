@@ -51,7 +51,7 @@ def open_files(task: ImportTask) -> list[Part]:
     parts: list[Part] = [_text_part(task, files) for files in texts.values()]
     for kind, paths in others.items():
         parts.extend(_structured_parts(task, kind, paths))
-    parts = [part for part in parts if part.files]
+    parts = _without_empty([part for part in parts if part.files])
     _require_columns(task, parts)
     return parts
 
@@ -77,8 +77,14 @@ def _text_part(task: ImportTask, files: Sequence[tuple[TextFile, Sniffed]]) -> T
     said = {name.casefold(): type_name for name, type_name in task.options.types.items()}
     forced = {place: said[name.casefold()] for place, name in enumerate(names) if name.casefold() in said}
     ready = [file if file.dialect.plain else task.clean(file) for file, _ in files]
+    empty = all(sniffed.complete and not sniffed.rows and not sniffed.dialect.header_rows for _, sniffed in files)
     small = all(sniffed.complete for _, sniffed in files)
-    return TextPart(names, [file for file in ready if file], evidence, task.options.decimal, forced, small=small)
+    return TextPart(names, [file for file in ready if file], evidence, task.options.decimal, forced, small=small, empty=empty)
+
+
+def _without_empty(parts: list[Part]) -> list[Part]:
+    """Leave out what has neither header nor rows, unless there is nothing else."""
+    return [part for part in parts if not part.empty] or parts[:1]
 
 
 def _structured_parts(task: ImportTask, kind: str, paths: Sequence[Path]) -> list[StructuredPart]:

@@ -18,7 +18,7 @@ from . import formats, numbers
 from .casts import Cast, cast, identifier, literal, text_name, value_name
 from .model import Column
 from .text_files import glob_escape
-from .types import TEXT, Evidence, Reading, decide
+from .types import EMPTY, TEXT, Evidence, Reading, decide
 
 _LARGEST_OBJECT = 1 << 24  # bytes of one JSON value that DuckDB takes unless told
 _SAMPLED_ROWS = 500
@@ -115,7 +115,7 @@ class StructuredPart:
         faults = []
         for path in self.files:
             try:
-                connection.execute(f"SELECT count(COLUMNS(*)) FROM {_read(self.kind, [path], self.largest)}").fetchall()
+                connection.execute(f"SELECT max(hash(COLUMNS(*))) FROM {_read(self.kind, [path], self.largest)}").fetchall()
             except duckdb.Error as error:
                 faults.append((path, _fault(self.kind, path, error)))
         return faults
@@ -145,7 +145,7 @@ def open_part(connection: duckdb.DuckDBPyConnection, kind: str, paths: Sequence[
     except duckdb.Error as error:
         raise _fault(kind, paths[0], error) from error
     part.names = tuple(name for name, _ in described)
-    part.types = ("VARCHAR",) if part.empty else tuple(column_type for _, column_type in described)
+    part.types = tuple(column_type for _, column_type in described)
     if kind == "json" and not part.empty:
         _read_as_text(connection, part)
     return part

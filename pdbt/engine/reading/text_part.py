@@ -31,6 +31,7 @@ class TextPart:
         forced: the types that were said, by the column's place.
         decisions: how each column is read, as far as is known now.
         readings: how each is read so that the parts of a table fit together.
+        empty: there is neither a header nor a row in any of the files.
         small: planning the load takes longer than doing it.
         extraordinary: the places of columns, of a wide table, that are known to need more than the short casts.
     """
@@ -42,6 +43,7 @@ class TextPart:
     forced: dict[int, str] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
+    empty: bool = False
     small: bool = False
     extraordinary: set[int] = field(default_factory=set)
 
@@ -214,8 +216,10 @@ _COLUMNS_A_SURVEY = 500
 
 def _adapted(reading: Reading, target: str) -> Reading:
     """Return the reading that gives a table's type: wider than the part's own where another part needs it."""
-    if reading.type == target or (reading.kind == "empty" and target != "VARCHAR"):
+    if reading.type == target:
         return reading
+    if reading.kind == "empty":
+        return replace(reading, type=target)
     if target == "VARCHAR":
         return TEXT
     if reading.kind == "number" and (target == "DOUBLE" or target.startswith("DECIMAL")):
