@@ -90,7 +90,7 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(tmp_path):
     assert sorted(path for path, _ in table.loaded.unreadable) == files[1:6]
     assert table.loaded.rejected == 5
     assert {row["file"]: row["line"] for row in table.rejected} == {f"data/source/orders/{file.name}": "" for file in files[1:6]}
-    reasons = dict((path.name, reason) for path, reason in table.loaded.unreadable)
+    reasons = {path.name: reason for path, reason in table.loaded.unreadable}
     assert reasons["6.csv"] == "data/source/orders/6.csv is not there any more."
     assert reasons["2.csv.gz"] == "data/source/orders/2.csv.gz cannot be unpacked: it is damaged or cut short."
 

@@ -144,6 +144,9 @@ def test_rare_exceptions_are_suspected_but_codes_and_other_types_are_not():
 
 
 digits = st.text("0123456789", max_size=20)
+places = st.integers(0, 13), st.sampled_from("/.-"), st.integers(0, 32), st.sampled_from("/.-"), st.integers(0, 10000)
+zones = st.sampled_from(["", "Z", "+02", "+0230", "-05:00", " +02:00", ".123456", ".1234567"])
+clocks = st.integers(0, 25), st.integers(0, 61), st.integers(0, 61)
 written = st.one_of(
     st.sampled_from(["", " ", "true", "FALSE", "abc", "é", "\u00a0", "~", "inf", "1_0", "+-1", "0x1", *NULL_WORDS]),
     st.integers(-(10**20), 10**20).map(str),
@@ -155,13 +158,13 @@ written = st.one_of(
     st.dates().map(str),
     st.datetimes().map(str),
     st.times().map(str),
-    st.builds("{}{}{}{}{}".format, st.integers(0, 32), st.sampled_from("/.-"), st.integers(0, 13), st.sampled_from("/.-"), st.integers(0, 10000)),
+    st.builds("{}{}{}{}{}".format, *places),
+    st.builds("{2}{1}{0}{3}{4}".format, *places),
     st.builds("{}-{}-{}".format, st.integers(0, 99999), st.integers(0, 13), st.integers(0, 32)),
-    st.builds("{:04}-{:02}-{:02}T{}:{:02}:{:02}{}".format, st.integers(1, 9999), st.integers(1, 12), st.integers(1, 31), st.integers(0, 25),
-              st.integers(0, 61), st.integers(0, 61), st.sampled_from(["", "Z", "+02", "+0230", "-05:00", " +02:00", ".123456", ".1234567"])),
+    st.builds("{}T{:02}:{:02}:{:02}{}".format, st.dates(), *clocks, zones),
     st.builds("{} {} {}".format, st.integers(0, 32), st.sampled_from(["Jan", "MAY", "september", "Sept", "mai"]), st.integers(1, 9999)),
     st.text("0123456789-+.,/: eETZ_", max_size=14),
-)  # fmt: skip
+)
 READINGS = [
     read(*values)
     for values in (

@@ -56,10 +56,10 @@ class StructuredPart:
 
     def columns(self) -> list[tuple[str, Reading]]:
         """Return the columns with their types."""
+        if self.empty:
+            return [(name, EMPTY) for name in self.names]
         own = enumerate(zip(self.names, self.types, strict=True))
-        return [
-            (name, self.readings.get(place, Reading(column_type, "empty" if self.empty else "other"))) for place, (name, column_type) in own
-        ]
+        return [(name, self.readings.get(place, Reading(column_type, "other"))) for place, (name, column_type) in own]
 
     def adapt(self, targets: Mapping[str, str]) -> None:
         """Convert each column to the type that the table has for its name (in lower case)."""
