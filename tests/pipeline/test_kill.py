@@ -22,7 +22,8 @@ KILLED_PROCESS = Path(__file__).with_name("killed_process.py")
 KILLED = -signal.SIGKILL
 RANDOM_KILLS = 18  # for each type: 54 in all
 SEED = 20130101
-BEFORE_PUBLICATION_EVERY = 8
+ACTS_OF_PUBLICATION = 30  # a type that has more is killed before as many of them, evenly spread
+ACTS_BEFORE = 8
 
 Act = tuple[int, str, bool]
 
@@ -32,6 +33,13 @@ def acts_of_a_run(project: Project, run_process: RunProcess) -> list[Act]:
     ended = run_process([sys.executable, KILLED_PROCESS, "0", project.path / RUN_SCRIPT, "--quiet"], env=project.environment)
     assert ended.code == 0, ended.stderr
     return [(number, name, publishing) for number, (name, publishing) in enumerate(json.loads(ended.stdout), 1)]
+
+
+def spread(acts: list[Act], most: int) -> list[Act]:
+    """Return all acts, or so many of them from the first to the last."""
+    if len(acts) <= most:
+        return acts
+    return [acts[round(number * (len(acts) - 1) / (most - 1))] for number in range(most)]
 
 
 def kill_before_each(project: Project, run_process: RunProcess, acts: list[Act], generation: int) -> None:
@@ -64,13 +72,16 @@ def test_killed_between_the_renames_of_publication_the_next_run_goes_on(project:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_killed_before_any_act_the_next_run_goes_on(project: Project, run_process: RunProcess) -> None:
     pair(project)
     project.run()
     write_generation(project, 1)
     acts = acts_of_a_run(project, run_process)
-    chosen = [act for act in acts if act[2]] + [act for act in acts if not act[2]][::BEFORE_PUBLICATION_EVERY]
+    publication = [act for act in acts if act[2]]
+    preparation = [act for act in acts if not act[2]]
+    chosen = spread(publication, ACTS_OF_PUBLICATION) + spread(preparation, ACTS_BEFORE)
+    assert len(chosen) > ACTS_BEFORE
     kill_before_each(project, run_process, chosen, 1)
 
 
