@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from .publish import Beginning, Exports, WorkFolder, differences, publish
 from .report import Report, StepResult
 from .settings import Parameter, Settings
 from .sql import set_parameters
-from .state import TableState
+from .state import State, TableState
 
 if TYPE_CHECKING:
     from .databases.base import Database
@@ -33,44 +34,64 @@ class Run:
 
     Attributes:
         settings: the project's settings.
-        graph: its tables, in order, and its checks.
-        parameters: the values of ``$name`` in this run.
         report: where it tells what it does.
         skipped: tables that could not be made because a file could not be read (on_error = "reject"), with the reason.
     """
 
     settings: Settings
-    graph: Graph
-    parameters: Mapping[str, Parameter]
     report: Report
     skipped: dict[str, str]
 
-    def __init__(self, report: Report, folder: WorkFolder, database: Database, beginning: Beginning, planner: Planner) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        report: Report,
+        folder: WorkFolder,
+        database: Database,
+        beginning: Beginning,
+        make_planner: Callable[[State], Planner],
+    ) -> None:
         """Begin where the last run ended; `session.open_run` is the way to get a run.
 
         Args:
+            settings: the project's settings.
             report: where the run tells what it does.
             folder: the project's work folder.
             database: not open yet.
             beginning: what is published, and what an earlier run left.
-            planner: compares the project with the state that the run begins with.
+            make_planner: reads the project's files and compares them with a state.
         """
-        self.settings = planner.settings
-        self.graph = planner.graph
-        self.parameters = dict(planner.parameters)
+        self.settings = settings
         self.report = report
         self.skipped = {}
         self._folder = folder
         self._database = database
-        self._planner = planner
-        self._state = planner.state
+        self._make_planner = make_planner
         self._published = beginning.published
+        self._state = beginning.work or beginning.published.copy()
         self._in_work = beginning.work is not None
-        self._exports = Exports(self.settings.project)
+        self._exports = Exports(settings.project)
         self._mode = ""
         self._checked = False
         self._versions = 0
         self._identifier = os.urandom(6).hex()
+
+    @functools.cached_property
+    def _planner(self) -> Planner:
+        """The project's files are read when the first step needs them, so that the owner's code may fetch some before."""
+        planner = self._make_planner(self._state)
+        planner.published = {name: table.version for name, table in self._published.tables.items()}
+        return planner
+
+    @property
+    def graph(self) -> Graph:
+        """The project's tables, in order, and its checks."""
+        return self._planner.graph
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """The values of ``$name`` in this run."""
+        return self._planner.parameters
 
     # Steps ------------------------------------------------------------------------------------------------------------
 
@@ -283,7 +304,7 @@ class Run:
 
     def _skip(self, step: str, node: Node, reason: str) -> None:
         """Leave a table as it was published, if it was; nothing that reads it is made anew."""
-        if node.name not in self._state.tables and step != "check":
+        if step != "check":
             self.skipped[node.name] = reason
         self.report.add(StepResult(step, node.name, "skipped", reason=reason))
 
@@ -310,10 +331,12 @@ class Run:
         self._mode, self._in_work = "building", True
 
     def _kept(self) -> list[str]:
-        """Return the published tables that this run goes on with; a source that may prove unreadable is kept as it was."""
+        """Return the published tables that this run goes on with."""
+        known = [name for name in self._state.tables if name in self.graph.nodes]
         rebuilt = self._planner.rebuilt()
-        rejecting = {node.name for node in self.graph.sources() if self.settings.options_for(node.name).on_error == "reject"}
-        return [name for name in self._state.tables if name in self.graph.nodes and (name not in rebuilt or name in rejecting)]
+        if any(self.settings.options_for(node.name).on_error == "reject" for node in self.graph.sources() if node.name in rebuilt):
+            return known  # a source may prove unreadable, and it and what reads it then stay as they were
+        return [name for name in known if name not in rebuilt]
 
     def _open_for_reading(self) -> None:
         """Open the database to read from: the work database if there is one, else what is published."""

@@ -91,12 +91,14 @@ def _run(settings: Settings, options: RunOptions, report: Report) -> Iterator[Ru
     database = _database(settings)
     try:
         folder = _folder(settings)
-        beginning = begin(folder, database)
-        planner, notes = _planner(settings, options, beginning.work or beginning.published.copy(), database)
-        planner.published = {name: table.version for name, table in beginning.published.tables.items()}
-        for sentence in notes:
-            report.note(sentence)
-        run = Run(report, folder, database, beginning, planner)
+
+        def make_planner(state: State) -> Planner:
+            planner, notes = _planner(settings, options, state, database)
+            for sentence in notes:
+                report.note(sentence)
+            return planner
+
+        run = Run(settings, report, folder, database, begin(folder, database), make_planner)
         try:
             yield run
         except PdbtError:
