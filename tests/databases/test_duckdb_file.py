@@ -123,15 +123,52 @@ def test_the_file_does_not_grow_over_many_runs(subject: Subject) -> None:
     assert max(sizes) <= 1.3 * sizes[0]
 
 
-def test_a_large_file_of_which_little_is_kept_becomes_small(subject: Subject) -> None:
+def test_a_file_that_is_mostly_free_becomes_small(subject: Subject) -> None:
     subject.publish(("SMALL", "SELECT i AS a FROM range(1000) t(i)"), ("LARGE", "SELECT md5(i::VARCHAR) AS a FROM range(600000) t(i)"))
     assert subject.published.stat().st_size > 8 << 20
-    with subject.run("published", ["SMALL"]) as database:
-        database.seal()
-        database.publish([], ["LARGE"])
+    for _ in range(2):
+        with subject.run("published", ["SMALL"]) as database:
+            database.seal()
+            database.publish([], ["LARGE"])
     assert subject.published.stat().st_size < 2 << 20
     assert subject.tables() == ["SMALL"]
     assert subject.read("SELECT count(*), max(a) FROM SMALL") == [(1000, 999)]
+
+
+HEADER_BYTES = 3 * 4096  # the main header and the two of which the newer one counts
+
+
+@pytest.mark.parametrize("kept", [[], ["KEPT"]])
+def test_the_header_of_the_last_run_still_finds_all_of_that_run_in_the_new_file(subject: Subject, tmp_path: Path, kept: list[str]) -> None:
+    """DuckDB 2.0 reads a file's header, closes it, and opens it again by name for the rest: a publication may lie between."""
+    before, mixed = tmp_path / "before.duckdb", tmp_path / "mixed.duckdb"
+    sizes = [1000, 300_000, 10, 10, 500_000, 200_000, 400_000, 0]
+    for run, rows in enumerate(sizes):
+        with subject.run("published" if kept and run else "empty", kept) as database:
+            if not kept or not run:
+                database.build("KEPT", "SELECT i AS n FROM range(5000) t(i)")
+            database.build("FIRST", f"SELECT {run} AS run, md5((i * {run + 1})::VARCHAR) AS text FROM range({rows}) t(i)")
+            database.build("SECOND", f"SELECT {run} AS run, 'x' AS text FROM range({rows // 2})")
+            database.seal()
+            database.publish(["FIRST", "SECOND"], [])
+        assert subject.read("SELECT count(*), max(run) FROM FIRST") == [(rows, run if rows else None)]
+        if run:
+            mixed.write_bytes(before.read_bytes()[:HEADER_BYTES] + subject.published.read_bytes()[HEADER_BYTES:])
+            with duckdb.connect(str(mixed), read_only=True) as connection:
+                select = "SELECT (SELECT count(*) FROM FIRST), (SELECT count(DISTINCT text) FROM FIRST), (SELECT count(*) FROM SECOND)"
+                assert connection.execute(select).fetchall() == [(sizes[run - 1], sizes[run - 1], sizes[run - 1] // 2)]
+                assert connection.execute("SELECT max(run) FROM FIRST").fetchall() == [(run - 1,)]
+                assert connection.execute("SELECT count(*), sum(n) FROM KEPT").fetchall() == [(5000, 12497500)]
+        before.write_bytes(subject.published.read_bytes())
+
+
+def test_an_empty_beginning_keeps_nothing_that_somebody_else_made(subject: Subject) -> None:
+    subject.publish(("T", "SELECT 1 AS a"))
+    with duckdb.connect(str(subject.published)) as connection:
+        connection.execute("CREATE SCHEMA theirs; CREATE TABLE theirs.t AS SELECT 1 AS a; CREATE VIEW v AS FROM theirs.t")
+    subject.publish(("T", "SELECT 2 AS a"))
+    assert subject.read("SELECT schema_name, table_name FROM duckdb_tables()") == [("main", "T")]
+    assert subject.read("SELECT view_name FROM duckdb_views() WHERE NOT internal") == []
 
 
 def test_a_large_file_of_which_most_is_kept_is_copied(subject: Subject) -> None:

@@ -21,8 +21,8 @@ from .base import UnusableStart
 WORK_FOLDER = "db/.work"
 RETRY_SECONDS = 0.05
 COPY_BYTES = 1 << 30  # one call of copy_file_range; the kernel may copy less
+COPIED_PIECE = 1 << 20
 SMALL_FILE_BYTES = 8 << 20  # copied in a few milliseconds, whatever is in it
-MOSTLY_FREE = 0.5
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class DatabaseFiles:
         sealed: a finished work database that waits for its publication.
         building: the work database while it is open.
         temporary: a folder for what does not fit into memory.
+        note: holds the token of the last publication, by which its file is known as ours.
         side_endings: what the database appends to a file's name for its journals.
     """
 
@@ -43,6 +44,7 @@ class DatabaseFiles:
     sealed: Path
     building: Path
     temporary: Path
+    note: Path
     side_endings: tuple[str, ...]
 
     @classmethod
@@ -59,7 +61,8 @@ class DatabaseFiles:
         if published.parent != work.parent.resolve():
             work = published.parent / ".work"
             names = f"{published.name}.work", f"{published.name}.building"
-        return cls(label, published, work / names[0], work / names[1], project / WORK_FOLDER / "tmp", side_endings)
+        note = work / f"{published.name}.token"
+        return cls(label, published, work / names[0], work / names[1], project / WORK_FOLDER / "tmp", note, side_endings)
 
     def side_files(self, path: Path) -> list[Path]:
         """Return the journals that lie beside a database file."""
@@ -84,6 +87,14 @@ class DatabaseFiles:
         self.remove(self.building)
         shutil.rmtree(self.temporary, ignore_errors=True)
 
+    def is_ours(self) -> bool:
+        """Tell whether the published file is as the last publication left it."""
+        token = self.token(self.published)
+        try:
+            return token is not None and token == self.note.read_text(encoding="utf-8")
+        except OSError:
+            return False
+
     def begin_with_copy(self) -> None:
         """Start building from a copy of the published file."""
         before = self.token(self.published)
@@ -99,6 +110,12 @@ class DatabaseFiles:
             self.sealed.replace(self.building)
         except FileNotFoundError:
             raise UnusableStart(f"There is no finished work to go on with: {self.sealed.name} does not exist.") from None
+
+    def lengthen(self) -> None:
+        """Give the building file the end that the published one has and it has not."""
+        with self.published.open("rb") as old, self.building.open("r+b") as new:
+            old.seek(new.seek(0, os.SEEK_END))
+            shutil.copyfileobj(old, new, COPIED_PIECE)
 
     def seal(self) -> str:
         """Make the closed building file durable and sealed; returns its token."""
@@ -127,6 +144,7 @@ class DatabaseFiles:
         refusal = f"{self.label} cannot be replaced: another program holds it open."
         patiently(lambda: self.sealed.replace(self.published), lock_timeout, PermissionError, lambda: refusal)
         synchronise(self.published.parent)
+        self.note.write_text(self.token(self.published) or "", encoding="utf-8")
 
     def discard(self) -> None:
         """Remove the work database, finished or not, with its temporary files."""
@@ -193,7 +211,7 @@ def patiently(action: Callable[[], object], seconds: float, passing: type[Except
 
 
 def worth_rewriting(kept_cells: int, all_cells: int, free_share: float, copy_advantage: float) -> bool:
-    """Decide whether to begin with new copies of the kept tables rather than with a copy of the whole file.
+    """Decide whether new copies of the kept tables are cheaper than a copy of the whole file.
 
     Args:
         kept_cells: rows times columns of the kept tables.
@@ -201,7 +219,5 @@ def worth_rewriting(kept_cells: int, all_cells: int, free_share: float, copy_adv
         free_share: the part of the file, 0 to 1, that holds nothing.
         copy_advantage: how many times faster a byte is copied with its file than with its table (measured, for each database).
     """
-    if free_share > MOSTLY_FREE:
-        return True
     kept_share = kept_cells / all_cells if all_cells else 0.0
     return kept_share * (1 - free_share) * copy_advantage < 1

@@ -233,7 +233,7 @@ class SQLiteFile:
             kept_cells = sum(count for name, count in cells.items() if name.casefold() in kept)
             (free,) = self._connection.execute(f"PRAGMA {KEPT}.freelist_count").fetchone()
             (pages,) = self._connection.execute(f"PRAGMA {KEPT}.page_count").fetchone()
-            worth = worth_rewriting(kept_cells, sum(cells.values()), free / pages if pages else 0.0, COPY_ADVANTAGE)
+            worth = worth_rewriting(kept_cells, sum(cells.values()), free / max(1, pages), COPY_ADVANTAGE)
             for name in (name for name in cells if worth and name.casefold() in kept):
                 (declared,) = self._connection.execute(f"SELECT sql FROM {KEPT}.sqlite_master WHERE name = ?", [name]).fetchone()
                 self._connection.execute(declared)
