@@ -38,7 +38,7 @@ def published_generation(project: Project) -> int:
     """Return the generation that readers see, and require that it is whole."""
     (row,) = project.query(GENERATION)
     found = tuple(int(value) for value in row)
-    assert found == facts(found[0])
+    assert found == facts(found[0]), f"a mixture: {found}"
     ((total_run, product),) = project.query("SELECT run, product FROM TOTAL")
     assert (total_run, product) == (found[0], found[0] * LEFT_ROWS)
     return found[0]
@@ -46,8 +46,10 @@ def published_generation(project: Project) -> int:
 
 def require_generation(project: Project, generation: int) -> None:
     """Require this generation in the published database and in the exports, and nothing else lying about."""
-    assert published_generation(project) == generation
+    published = published_generation(project)
+    assert published == generation, f"{published} is published, not {generation}"
     assert project.exported("processed/PAIRS.csv") == [{"run": str(generation), "pairs": str(LEFT_ROWS)}]
     ((exported,),) = ([tuple(row.values())] for row in project.exported("final/TOTAL.csv"))
     assert exported == (str(generation), str(LEFT_ROWS), str(generation * LEFT_ROWS))
-    assert project.leftovers() == []
+    forgotten = project.leftovers()
+    assert not forgotten, forgotten

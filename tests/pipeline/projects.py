@@ -171,7 +171,9 @@ class Project:
         hidden = [path for path in (self.path / "data").rglob(".*") if path.name != ".gitkeep"]
         kept = {"run.lock", "state.json", ".gitkeep"}
         work = self.path / "db/.work"
-        return [str(path.relative_to(self.path)) for path in (*hidden, *work.rglob("*")) if path.name not in kept]
+        return [
+            str(path.relative_to(self.path)) for path in (*hidden, *work.rglob("*")) if path.name not in kept and path.suffix != ".token"
+        ]
 
 
 def shop(project: Project) -> Project:

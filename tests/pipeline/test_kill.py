@@ -22,8 +22,8 @@ KILLED_PROCESS = Path(__file__).with_name("killed_process.py")
 KILLED = -signal.SIGKILL
 RANDOM_KILLS = 18  # for each type: 54 in all
 SEED = 20130101
-ACTS_OF_PUBLICATION = 30  # a type that has more is killed before as many of them, evenly spread
-ACTS_BEFORE = 8
+ACTS_OF_PUBLICATION = 24  # a type that has more is killed before as many of them, evenly spread
+ACTS_BEFORE = 6
 
 Act = tuple[int, str, bool]
 
