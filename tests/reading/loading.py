@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +25,11 @@ class Table:
     types: dict[str, str]
     rows: list[tuple[Any, ...]]
     attempts: int
+    rejected: list[dict[str, str]] = field(default_factory=list)
 
     def column(self, name: str) -> list[Any]:
         place = list(self.types).index(name)
         return [row[place] for row in self.rows]
-
-    @property
-    def rejected(self) -> list[dict[str, str]]:
-        if self.loaded.rejected_file is None:
-            return []
-        with self.loaded.rejected_file.open(encoding="utf-8", newline="") as stream:
-            return list(csv.DictReader(stream))
 
 
 def connect() -> duckdb.DuckDBPyConnection:
@@ -68,12 +62,9 @@ def load(files: Path | Sequence[Path], label: str = "", **options: Any) -> Table
         finally:
             left = [path for path in scratch.iterdir() if path.name != f"{NAME}.rejected.csv"]
             assert left == [], "temporary files were left"
-        if loaded.rejected_file:
-            kept = paths[0].parent / f"{NAME}.rejected.csv"
-            kept.write_bytes(loaded.rejected_file.read_bytes())
-            loaded = Loaded(**{**loaded.__dict__, "rejected_file": kept})
+        rejected = read_rejected(loaded.rejected_file)
     if not loaded.columns:
-        return Table(loaded, {}, [], len(selects))
+        return Table(loaded, {}, [], len(selects), rejected)
     zoned = {column.name for column in loaded.columns if column.type == "TIMESTAMP WITH TIME ZONE"}
     shown = ", ".join(
         f"strftime({quoted} AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M:%S.%fZ')" if name in zoned else quoted
@@ -81,7 +72,14 @@ def load(files: Path | Sequence[Path], label: str = "", **options: Any) -> Table
     )
     rows = connection.execute(f"SELECT {shown} FROM {NAME}").fetchall()
     assert len(rows) == loaded.rows
-    return Table(loaded, {column.name: column.type for column in loaded.columns}, rows, len(selects))
+    return Table(loaded, {column.name: column.type for column in loaded.columns}, rows, len(selects), rejected)
+
+
+def read_rejected(file: Path | None) -> list[dict[str, str]]:
+    if file is None:
+        return []
+    with file.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def write(folder: Path, text: str | bytes, name: str = "orders.csv", encoding: str = "utf-8") -> Path:

@@ -20,6 +20,7 @@ from .text_part import TextPart
 from .types import WHITE_SPACE
 from .union import unite
 
+_SAY_TYPES = "Say the types of its columns in pdbt.toml, and report this file, please: it should not happen."
 ATTEMPTS = 12  # a column that still does not fit by then is text
 
 
@@ -52,7 +53,7 @@ def _load(task: ImportTask, parts: list[Part], create: CreateTable) -> tuple[tup
     for attempt in range(ATTEMPTS):
         columns = _decide(parts, as_text)
         if not columns:
-            break
+            return (), 0
         texts = [part for part in parts if isinstance(part, TextPart)]
         uncounted = [part for part in texts if part.uncounted()]
         if uncounted:
@@ -76,7 +77,9 @@ def _load(task: ImportTask, parts: list[Part], create: CreateTable) -> tuple[tup
         for part in texts:
             _reject(task, part)
         return tuple(columns), rows
-    return (), 0
+    raise SourceError(
+        f"{task.source.name}: {task.source.label} cannot be read: its types do not settle.", _SAY_TYPES, path=task.source.label
+    )
 
 
 def _decide(parts: Sequence[Part], as_text: set[str]) -> list[Column]:
@@ -86,7 +89,7 @@ def _decide(parts: Sequence[Part], as_text: set[str]) -> list[Column]:
     columns = unite((part.columns() for part in parts), as_text)
     types = {column.name.casefold(): column.type for column in columns}
     for part in parts:
-        part.adapt(types)
+        part.adapt(types, as_text)
     return columns
 
 
@@ -102,8 +105,8 @@ def _learn(task: ImportTask, parts: Sequence[TextPart], as_text: set[str], *, la
         part.decide()
         for place in wrong:
             decision = part.decisions[place]
-            nothing_new = decision.reading == before[place] and not decision.exceptions and not decision.reading.forced
-            if nothing_new or last:
+            nothing_new = decision.reading == before[place] and not decision.exceptions
+            if (nothing_new or last) and not decision.reading.forced:
                 as_text.add(part.names[place].casefold())
 
 

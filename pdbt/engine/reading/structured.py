@@ -7,7 +7,7 @@ any length. Such columns are read as text here and cast by the rules for text fi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,7 +61,7 @@ class StructuredPart:
         own = enumerate(zip(self.names, self.types, strict=True))
         return [(name, self.readings.get(place, Reading(column_type, "other"))) for place, (name, column_type) in own]
 
-    def adapt(self, targets: Mapping[str, str]) -> None:
+    def adapt(self, targets: Mapping[str, str], _as_text: Collection[str]) -> None:
         """Convert each column to the type that the table has for its name (in lower case)."""
         self._targets = dict(targets)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import duckdb
@@ -56,10 +56,11 @@ class TextPart:
         """Return the columns with the readings that were decided."""
         return list(zip(self.names, (decision.reading for decision in self.decisions), strict=True))
 
-    def adapt(self, targets: Mapping[str, str]) -> None:
-        """Read each column so that it becomes the type that the table has for its name (in lower case)."""
+    def adapt(self, targets: Mapping[str, str], as_text: Collection[str]) -> None:
+        """Read each column so that it becomes the type that the table has for its name (in lower case), or any text whatever."""
         self.readings = [
-            _adapted(decision.reading, targets[name.casefold()]) for name, decision in zip(self.names, self.decisions, strict=True)
+            TEXT if name.casefold() in as_text else _adapted(decision.reading, targets[name.casefold()])
+            for name, decision in zip(self.names, self.decisions, strict=True)
         ]
 
     def select(self, columns: Sequence[Column]) -> Iterator[str]:

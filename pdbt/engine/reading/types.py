@@ -203,7 +203,8 @@ def _decide_family(shapes: Mapping[str, Shape], decimal: str | None, proven: Num
         return Decision(_date_reading({value: found.date for value, found in shapes.items() if found.date}))
     column = numbers.decide_numbers(shapes, [found.number for found in shapes.values() if found.number], decimal, proven)
     if not column.type:
-        return Decision(Reading(pattern=column.undecided))
+        undecided = Reading(pattern=column.undecided)
+        return Decision(undecided if all(fits(undecided, value) for value in shapes) else TEXT)
     pattern = numbers.accepted(column.form, column.type)
     return Decision(Reading(column.type, "number", pattern, column.form), proves=column.form if column.proves else None)
 
