@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from pdbt.engine.errors import SourceError
 from tests.reading.loading import load, write
 
 
-def test_columns_are_united_by_name_in_the_order_of_their_first_appearance(tmp_path):
+def test_columns_are_united_by_name_in_the_order_of_their_first_appearance(tmp_path: Path) -> None:
     files = [
         write(tmp_path, "id,name\n1,a\n", "1.csv"),
         write(tmp_path, "NAME;extra;ID\nb;2024-01-05;2,5\n", "2.csv"),
@@ -38,14 +40,14 @@ def test_columns_are_united_by_name_in_the_order_of_their_first_appearance(tmp_p
         ("12", "0.12345678901234567890123", "DECIMAL(38,23)", None),
     ],
 )
-def test_types_hold_the_values_of_all_files(tmp_path, first, second, expected, values):
+def test_types_hold_the_values_of_all_files(tmp_path: Path, first: Any, second: Any, expected: Any, values: Any) -> None:
     files = [write(tmp_path, f'k,v\na,"{first}"\n', "1.csv"), write(tmp_path, f'k;v\na;"{second}"\n', "2.csv")]
     table = load(files)
     assert table.types["v"] == expected
     assert values is None or table.column("v") == values
 
 
-def test_the_last_of_many_files_counts(tmp_path):
+def test_the_last_of_many_files_counts(tmp_path: Path) -> None:
     files = [write(tmp_path, f"id,code\n{number},{number}\n", f"{number:03}.csv") for number in range(1, 200)]
     assert load(files).types == {"id": "BIGINT", "code": "BIGINT"}
     table = load([*files, write(tmp_path, "id,code\n200,0200\n", "200.csv")])
@@ -53,7 +55,7 @@ def test_the_last_of_many_files_counts(tmp_path):
     assert table.column("id") == list(range(1, 201))
 
 
-def test_a_broken_file_among_many_is_the_only_one_read_row_by_row(tmp_path):
+def test_a_broken_file_among_many_is_the_only_one_read_row_by_row(tmp_path: Path) -> None:
     files = [write(tmp_path, f"id,name\n{number},x\n", f"{number:02}.csv") for number in range(20)]
     files[7] = write(tmp_path, "id,name\n7,x\n7,y,z\n" + "7,x\n" * 2000, "07.csv")
     table = load(files, on_error="reject")
@@ -63,7 +65,7 @@ def test_a_broken_file_among_many_is_the_only_one_read_row_by_row(tmp_path):
         load(files)
 
 
-def test_a_misfit_is_told_with_its_file(tmp_path):
+def test_a_misfit_is_told_with_its_file(tmp_path: Path) -> None:
     rows = "".join(f"{number}\n" for number in range(60))
     files = [write(tmp_path, "id\n" + rows, "1.csv"), write(tmp_path, "id\n" + rows + "n.n.\n", "2.csv")]
     with pytest.raises(SourceError, match=r'ORDERS: line 62 of data/source/orders/2.csv, column id: "n.n." is not an integer'):
@@ -71,12 +73,12 @@ def test_a_misfit_is_told_with_its_file(tmp_path):
     assert load(files, on_error="reject").rejected[0]["file"] == "data/source/orders/2.csv"
 
 
-def test_notes_say_of_which_files_they_are_true(tmp_path):
+def test_notes_say_of_which_files_they_are_true(tmp_path: Path) -> None:
     files = [write(tmp_path, "id,n\n1,\u00e9\n", f"{number}.csv", "windows-1252") for number in range(3)]
     assert load(files).loaded.notes == ("data/source/orders/0.csv and 2 more: Read as windows-1252.",)
 
 
-def test_an_empty_file_adds_nothing_to_the_others(tmp_path):
+def test_an_empty_file_adds_nothing_to_the_others(tmp_path: Path) -> None:
     files = [write(tmp_path, "", "0.csv"), write(tmp_path, "id,name\n1,a\n", "1.csv"), write(tmp_path, "[]", "2.json")]
     table = load(files)
     assert (table.types, table.rows) == ({"id": "BIGINT", "name": "VARCHAR"}, [(1, "a")])

@@ -101,7 +101,7 @@ def is_kept(text: str, value: Any, column_type: str) -> bool:
     """Whether a loaded value still says what the text said."""
     trimmed = text.strip(WHITE_SPACE)
     if column_type == "VARCHAR":
-        return value == (text if trimmed else None)
+        return bool(value == (text if trimmed else None))
     if value is None:
         return trimmed == "" or trimmed in NULL_WORDS
     if column_type == "BOOLEAN":
@@ -111,7 +111,7 @@ def is_kept(text: str, value: Any, column_type: str) -> bool:
     if column_type == "TIMESTAMP WITH TIME ZONE":
         return datetime.datetime.fromisoformat(value.removesuffix("Z")) in moment_in(trimmed)
     if column_type == "TIME":
-        return value == datetime.time.fromisoformat(trimmed)
+        return bool(value == datetime.time.fromisoformat(trimmed))
     if column_type == "DOUBLE":
         return any(float(number) == value and len(number.as_tuple().digits) < 400 for number in number_in(trimmed))
     return Decimal(value) in number_in(trimmed)
@@ -119,7 +119,7 @@ def is_kept(text: str, value: Any, column_type: str) -> bool:
 
 @SETTINGS
 @given(columns)
-def test_no_value_is_lost(values):
+def test_no_value_is_lost(values: Any) -> None:
     table, loaded = load_text(values)
     for number, value in loaded.items():
         assert is_kept(values[number], value, table.types["value"]), (values[number], value, table.types)
@@ -131,7 +131,7 @@ def test_no_value_is_lost(values):
 
 @SETTINGS
 @given(columns)
-def test_a_file_read_row_by_row_gives_the_same_table(values):
+def test_a_file_read_row_by_row_gives_the_same_table(values: Any) -> None:
     fast, _ = load_text(values)
     careful, _ = load_text(values, "utf-16")
     assert (fast.types, fast.rows) == (careful.types, careful.rows)

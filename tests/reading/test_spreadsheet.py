@@ -30,8 +30,8 @@ def workbook(folder: Path, sheets: dict[str, Cells], name: str = "orders.xlsx", 
     return path
 
 
-def test_cells_are_read_by_the_same_rules(tmp_path):
-    cells = [
+def test_cells_are_read_by_the_same_rules(tmp_path: Path) -> None:
+    cells: list[list[Any]] = [
         ["id", "code", "price", "day", "at", "paid", "note"],
         [1, "007", 12.5, datetime.datetime(2024, 1, 5), datetime.datetime(2024, 1, 5, 10, 30), True, "a\nb"],
         [2, "12", 3, datetime.datetime(2024, 2, 6), datetime.datetime(2024, 1, 6), False, 'say "x", y'],
@@ -49,17 +49,17 @@ def test_cells_are_read_by_the_same_rules(tmp_path):
     assert table.loaded.notes == ()
 
 
-def test_the_first_sheet_that_is_not_empty_is_read_and_the_others_are_named(tmp_path):
+def test_the_first_sheet_that_is_not_empty_is_read_and_the_others_are_named(tmp_path: Path) -> None:
     table = load(workbook(tmp_path, {"Cover": [], "Data": [["id", "name"], [1, "a"]], "More": [["x"], [1]]}))
     assert table.rows == [(1, "a")]
     assert table.loaded.notes == ("Sheet 'Data' read; not 'Cover', 'More'.",)
 
 
-def test_a_table_that_starts_below_and_to_the_right(tmp_path):
+def test_a_table_that_starts_below_and_to_the_right(tmp_path: Path) -> None:
     assert load(workbook(tmp_path, {"S": [["id", "name"], [1, "a"], [2, "b"]]}, row=3, column=2)).rows == [(1, "a"), (2, "b")]
 
 
-def test_empty_rows_are_left_out_and_the_row_of_a_fault_is_the_sheet_s(tmp_path):
+def test_empty_rows_are_left_out_and_the_row_of_a_fault_is_the_sheet_s(tmp_path: Path) -> None:
     cells: Cells = [["id", "name"], [1, "a\nb"], [None, None], *[[number, "x"] for number in range(100)], ["n.n.", "y"]]
     file = workbook(tmp_path, {"S": cells})
     with pytest.raises(SourceError, match=r'ORDERS: line 104 of data/source/orders.xlsx, column id: "n.n." is not an integer'):
@@ -68,12 +68,12 @@ def test_empty_rows_are_left_out_and_the_row_of_a_fault_is_the_sheet_s(tmp_path)
     assert (table.loaded.rows, table.rejected[0]["line"]) == (101, "104")
 
 
-def test_an_empty_workbook_is_a_table_without_rows(tmp_path):
+def test_an_empty_workbook_is_a_table_without_rows(tmp_path: Path) -> None:
     table = load(workbook(tmp_path, {"S": []}))
     assert table.rows == []
     assert table.loaded.notes == ("The file is empty.",)
 
 
-def test_a_file_that_is_no_workbook_is_told(tmp_path):
+def test_a_file_that_is_no_workbook_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"^ORDERS: data/source/orders.xlsx cannot be read: it is damaged or no spreadsheet."):
         load(write(tmp_path, b"PK\x03\x04 no", "orders.xlsx"))

@@ -6,6 +6,8 @@ import datetime
 import decimal
 import gzip
 import json
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -17,20 +19,20 @@ from tests.reading.loading import load, write
 
 @pytest.mark.parametrize("text", ['[{"id": 1, "code": "007"}, {"id": 2, "code": null}]', '{"id": 1, "code": "007"}\n{"id": 2}\n'])
 @pytest.mark.parametrize("name", ["orders.json", "orders.jsonl", "orders.ndjson.gz"])
-def test_arrays_and_lines_of_json(tmp_path, text, name):
+def test_arrays_and_lines_of_json(tmp_path: Path, text: str, name: str) -> None:
     table = load(write(tmp_path, gzip.compress(text.encode()) if name.endswith(".gz") else text, name))
     assert table.types == {"id": "BIGINT", "code": "VARCHAR"}
     assert table.rows == [(1, "007"), (2, None)]
 
 
-def test_the_last_of_many_objects_counts(tmp_path):
+def test_the_last_of_many_objects_counts(tmp_path: Path) -> None:
     rows = [{"id": number} for number in range(30_000)]
     table = load(write(tmp_path, json.dumps([*rows, {"id": 0.5, "late": "x"}]), "orders.json"))
     assert table.types == {"id": "DOUBLE", "late": "VARCHAR"}
     assert table.rows[-1] == (0.5, "x")
 
 
-def test_nested_values_are_kept(tmp_path):
+def test_nested_values_are_kept(tmp_path: Path) -> None:
     text = '[{"a": {"x": 1, "day": "2024-01-05"}, "b": [1, 2]}, {"a": {"y": "z"}}]'
     table = load(write(tmp_path, text, "orders.json"))
     assert table.types == {"a": 'STRUCT(x BIGINT, "day" VARCHAR, y VARCHAR)', "b": "BIGINT[]"}
@@ -53,35 +55,35 @@ def test_nested_values_are_kept(tmp_path):
         ([1, "x"], "VARCHAR", ["1", "x"]),
     ],
 )
-def test_a_value_is_never_less_than_the_file_says(tmp_path, values, expected, loaded):
+def test_a_value_is_never_less_than_the_file_says(tmp_path: Path, values: Any, expected: Any, loaded: Any) -> None:
     table = load(write(tmp_path, json.dumps([{"v": value} for value in values]), "orders.json"))
     assert (table.types["v"], table.column("v")) == (expected, loaded)
 
 
-def test_a_late_time_with_more_digits_than_a_timestamp_has(tmp_path):
+def test_a_late_time_with_more_digits_than_a_timestamp_has(tmp_path: Path) -> None:
     lines = ['{"at": "2024-01-05T10:00:00"}'] * 2000 + ['{"at": "2024-01-05T10:00:00.123456789"}']
     table = load(write(tmp_path, "\n".join(lines), "orders.ndjson"))
     assert table.column("at")[-1] == "2024-01-05T10:00:00.123456789"
 
 
 @pytest.mark.parametrize("text", ["", "[]", " \n"])
-def test_empty_json_is_a_table_without_rows(tmp_path, text):
+def test_empty_json_is_a_table_without_rows(tmp_path: Path, text: str) -> None:
     table = load(write(tmp_path, text, "orders.json"))
     assert (table.rows, table.loaded.notes) == ([], ("The file is empty.",))
 
 
-def test_broken_json_is_told_with_its_place(tmp_path):
+def test_broken_json_is_told_with_its_place(tmp_path: Path) -> None:
     file = write(tmp_path, '{"id": 1}\n{"id": tru}\n{"id": 3}\n', "orders.ndjson")
     with pytest.raises(SourceError, match=r"^ORDERS: data/source/orders.ndjson is malformed JSON at byte \d+ in line \d+: "):
         load(file)
 
 
-def test_an_object_of_more_than_16_mb(tmp_path):
+def test_an_object_of_more_than_16_mb(tmp_path: Path) -> None:
     text = json.dumps([{"id": 1, "text": "x" * 17_000_000}])
     assert len(load(write(tmp_path, text, "orders.json")).column("text")[0]) == 17_000_000
 
 
-def test_parquet_is_read_as_it_is(tmp_path):
+def test_parquet_is_read_as_it_is(tmp_path: Path) -> None:
     rows = pa.table({
         "i": pa.array([1, None], pa.int32()),
         "d": pa.array([decimal.Decimal("1.10"), None], pa.decimal128(10, 2)),
@@ -95,7 +97,7 @@ def test_parquet_is_read_as_it_is(tmp_path):
 
 
 @pytest.mark.parametrize("cut", [4, 100])
-def test_broken_parquet_is_told(tmp_path, cut):
+def test_broken_parquet_is_told(tmp_path: Path, cut: int) -> None:
     pyarrow.parquet.write_table(pa.table({"i": list(range(100))}), tmp_path / "whole.parquet")
     file = write(tmp_path, (tmp_path / "whole.parquet").read_bytes()[:-cut], "orders.parquet")
     with pytest.raises(SourceError, match=r"^ORDERS: data/source/orders.parquet cannot be read as Parquet: ") as caught:
@@ -103,7 +105,7 @@ def test_broken_parquet_is_told(tmp_path, cut):
     assert str(tmp_path) not in caught.value.message
 
 
-def test_parquet_that_is_damaged_within_is_told(tmp_path):
+def test_parquet_that_is_damaged_within_is_told(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pa.table({"s": [f"text {number}" for number in range(5000)]}), tmp_path / "whole.parquet")
     whole = bytearray((tmp_path / "whole.parquet").read_bytes())
     whole[200:4000] = bytes(3800)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -87,7 +88,7 @@ def read(*values: str, decimal: str | None = None) -> Reading:
         ([""], "VARCHAR"),
     ],
 )
-def test_a_column_has_the_type_that_holds_all_its_values(values, expected):
+def test_a_column_has_the_type_that_holds_all_its_values(values: Any, expected: Any) -> None:
     assert read(*values).type == expected
 
 
@@ -117,7 +118,7 @@ def test_a_column_has_the_type_that_holds_all_its_values(values, expected):
         (["1,5", "1.5"], None, "VARCHAR", "."),
     ],
 )
-def test_marks_of_numbers_are_those_that_the_column_proves(values, decimal, expected, marks):
+def test_marks_of_numbers_are_those_that_the_column_proves(values: Any, decimal: str | None, expected: Any, marks: Any) -> None:
     reading = read(*values, decimal=decimal)
     assert (reading.type, reading.form.decimal + reading.form.group) == (expected, marks)
 
@@ -126,14 +127,14 @@ def types_of(*columns: list[str]) -> list[str]:
     return [decision.reading.type for decision in decide_all([Evidence(Counter(column)) for column in columns])]
 
 
-def test_a_column_that_proves_a_decimal_comma_decides_for_those_that_prove_nothing():
+def test_a_column_that_proves_a_decimal_comma_decides_for_those_that_prove_nothing() -> None:
     assert types_of(["1,234"], ["12,5"]) == ["DOUBLE", "DOUBLE"]
     assert types_of(["1.234"], ["12,5"]) == ["BIGINT", "DOUBLE"]
     assert types_of(["1,234"], ["1,234.5"]) == ["BIGINT", "DOUBLE"]
     assert types_of(["1,234"], ["12,5"], ["1,234.5"]) == ["VARCHAR", "DOUBLE", "DOUBLE"]
 
 
-def test_rare_exceptions_are_suspected_but_codes_and_other_types_are_not():
+def test_rare_exceptions_are_suspected_but_codes_and_other_types_are_not() -> None:
     numbers = Counter({str(number): 1 for number in range(100)})
     assert decide(Evidence(numbers + Counter(["12,3O"]))).exceptions
     assert decide(Evidence(numbers + Counter(["unknown"]))).reading.type == "BIGINT"
@@ -177,7 +178,7 @@ READINGS = [
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(written, min_size=1, max_size=60), st.sampled_from(READINGS))
-def test_sql_accepts_exactly_the_values_that_the_classifier_accepts(values, reading):
+def test_sql_accepts_exactly_the_values_that_the_classifier_accepts(values: Any, reading: Any) -> None:
     sql = cast(reading, 0)
     inner = f"SELECT *, {sql.value} AS v0 FROM given" if sql.value else "SELECT * FROM given"
     with connect() as connection:
@@ -193,7 +194,7 @@ def test_sql_accepts_exactly_the_values_that_the_classifier_accepts(values, read
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(written, min_size=1, max_size=60), st.sampled_from([*READINGS[:2], READINGS[9], Reading()]))
-def test_the_short_casts_give_what_the_full_ones_give_or_say_that_they_cannot(values, reading):
+def test_the_short_casts_give_what_the_full_ones_give_or_say_that_they_cannot(values: Any, reading: Any) -> None:
     short, full = cast_ordinary(reading, 0), cast(reading, 0)
     assert short
     inner = f"SELECT *, {full.value} AS v0 FROM given" if full.value else "SELECT * FROM given"
