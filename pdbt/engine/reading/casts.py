@@ -107,7 +107,7 @@ def cast(reading: Reading, place: int) -> Cast:
     text = text_name(place)
     if reading.kind == "text" and not reading.pattern:
         blank = f"WHEN {text} IS NULL THEN NULL WHEN trim({text}, {_WHITE_SPACE}) = '' THEN NULL ELSE {text} END"
-        return Cast("", f"CASE WHEN {text} BETWEEN '{_FIRST_PRINTED}' AND '{_LAST_ASCII}' THEN {text} {blank}", "false")
+        return Cast("", f"CASE WHEN {text} >= '{_FIRST_PRINTED}' THEN {text} {blank}", "false")
     value, certain = _shortcut(reading, text, value_name(place))
     branches = [*certain, (f"{text} IS NULL", "NULL"), *_careful(reading, text)]
     checked = " ".join(f"WHEN {condition} THEN {result}" for condition, result in branches)
@@ -148,11 +148,13 @@ def _certain_doubles(reading: Reading, text: str, value: str) -> list[tuple[str,
         short = f"{size} <= {DOUBLE_INTEGER_DIGITS} AND abs({value}) BETWEEN 1e-290 AND 1e290"
         return [(f"{short} AND regexp_full_match({text}, {literal(reading.pattern)})", value)]
     short = f"({size} <= {DOUBLE_INTEGER_DIGITS} OR {size} <= {DOUBLE_DIGITS + 1} AND contains({text}, '.'))"
+    zero = f"regexp_full_match({text}, '[+-]?0?[.]?0*')"
     return [
         (f"{text} >= '1' AND {text} < ':' AND {short} AND {value} BETWEEN 1e-290 AND 1e290", value),
         (f"{text} >= '-1' AND {text} < '-:' AND {short} AND {value} BETWEEN -1e290 AND -1e-290", value),
-        (f"{text} >= '0.' AND {text} < '0/' AND {size} <= {DOUBLE_DIGITS + 1} AND {value} >= 1e-290", value),
-        (f"{text} IN ('0', '0.0', '0.00')", "0.0::DOUBLE"),
+        (f"{text} >= '0.' AND {text} < '0/' AND {size} <= {DOUBLE_DIGITS + 2} AND {value} >= 1e-290", value),
+        (f"{text} >= '-0.' AND {text} < '-0/' AND {size} <= {DOUBLE_DIGITS + 3} AND {value} <= -1e-290", value),
+        (f"{value} = 0 AND {zero}", value),
     ]
 
 

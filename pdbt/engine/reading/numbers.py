@@ -239,6 +239,8 @@ def significant_digits(number: str) -> int:
 
 def fits_double(number: str) -> bool:
     """Whether a number (with a point, without groups) is still the same number as a DOUBLE."""
+    if len(number) <= DOUBLE_INTEGER_DIGITS and "e" not in number and "E" not in number:
+        return True
     fraction = not number.lstrip("+-").isdigit()
     if significant_digits(number) > (DOUBLE_DIGITS if fraction else DOUBLE_INTEGER_DIGITS):
         return False

@@ -21,7 +21,7 @@ from .types import Evidence
 
 Part = TextPart | StructuredPart
 
-_SAMPLED_ROWS = 500  # of one part, over all its files
+_SAMPLED_ROWS = 250  # of one part, over all its files
 _FEWEST_SAMPLED_ROWS = 20  # of each of its files
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*(?:\([0-9, ]+\))?(?:\[\])*")
 
