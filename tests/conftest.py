@@ -20,7 +20,7 @@ from tests.postgres import NoServer, empty, new_database, running_server
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN_SCRIPT = "macro/python-run-process.py"
-RUN_SECONDS = 60.0
+RUN_SECONDS = 180.0
 GRACE_SECONDS = 5.0
 
 

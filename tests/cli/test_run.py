@@ -16,7 +16,7 @@ from tests.conftest import Ended, MakeProject, RunProcess, RunProject, StartProc
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ("source.py", "transforming.py", "results.py")
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 90.0
 ENVIRONMENT = {"PYTHONPATH": str(ROOT)}
 
 EndProcess = Callable[["subprocess.Popen[str]"], None]

@@ -12,7 +12,7 @@ from tests.pipeline.projects import KINDS, Project
 
 SOURCES = ("airlines", "airports", "flights", "planes", "weather")
 ROWS = {"AIRLINES": 16, "AIRPORTS": 1458, "FLIGHTS": 336776, "PLANES": 3322, "WEATHER": 26115}
-RUN_SECONDS = 120
+RUN_SECONDS = 300
 RELATIVE_TOLERANCE = 1e-9
 
 # Written once, in what DuckDB, SQLite and PostgreSQL have in common.

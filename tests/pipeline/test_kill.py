@@ -72,7 +72,7 @@ def test_killed_between_the_renames_of_publication_the_next_run_goes_on(project:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_killed_before_any_act_the_next_run_goes_on(project: Project, run_process: RunProcess) -> None:
     pair(project)
     project.run()
@@ -100,7 +100,7 @@ def test_killed_in_its_first_run_a_project_just_runs_again(make_project: MakePro
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1000)
 def test_killed_at_random_moments_the_next_run_goes_on(project: Project, start_process: StartProcess) -> None:
     moments = random.Random(f"{SEED} {project.kind}")
     pair(project)
@@ -122,7 +122,7 @@ def test_killed_at_random_moments_the_next_run_goes_on(project: Project, start_p
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_killed_again_and_again_the_work_is_finished_in_the_end(project: Project, start_process: StartProcess) -> None:
     """One kill after another, with no finished run between them, and sources that change meanwhile."""
     moments = random.Random(f"{SEED} again {project.kind}")

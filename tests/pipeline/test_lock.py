@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.conftest import RUN_SCRIPT, StartProcess
 from tests.pipeline.projects import ORDERS, REVENUE_ROWS, Project
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 90.0
 # A table that takes its time, until a file says that it was long enough.
 SLOW_TABLE = """
 import time

@@ -18,7 +18,7 @@ from tests.pipeline.projects import Project
 
 FILES = 1000
 FEW = 12
-RUN_SECONDS = 150
+RUN_SECONDS = 400
 IN_OPEN, IN_CLOSE = 0x20, 0x18
 EVENT_HEADER = struct.Struct("iIII")
 EVENT_BYTES = 1 << 22

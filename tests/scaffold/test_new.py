@@ -24,7 +24,7 @@ from tests.scaffold.snapshots import ENGINE, ROOT, files_below, snapshot
 
 GOLDEN = Path(__file__).parent / "golden"
 TYPES = ("duckdb", "sqlite", "commune")
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 90.0
 
 
 @pytest.fixture(autouse=True)
