@@ -74,6 +74,8 @@ def test_words_over_values_are_a_header_and_values_over_values_are_not(
         ("a,b\n1,2\n", ()),
         ("1,2\n3,4\n", ("No header: columns are named column_1 to column_2.",)),
         ("5\n6\n", ("No header: columns are named column_1.",)),
+        ("1800\n0\n5\n", ("No header: columns are named column_1.",)),
+        ("town,1800\nA,0\nB,5\n", ()),
         ("Report\n\na,b\n1,2\n", ("2 lines before the table skipped.",)),
         ("G,,H,\na,b,c,d\n1,2,3,4\n5,6,7,8\n", ("2 header rows joined.",)),
         ("", ("The file is empty.",)),

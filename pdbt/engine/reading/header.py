@@ -310,6 +310,8 @@ def _names_a_series(rows: Sequence[Sequence[str]], profile: Sequence[Kind]) -> b
     columns = [column for column, usual in enumerate(profile) if column < len(rows[0]) and kind(rows[0][column]) is Kind.NUMBER]
     if not columns or any(_is_typed(kind(cell)) for column, cell in enumerate(rows[0]) if column not in columns):
         return False
+    if len(rows[0]) == 1:
+        return False  # one number is no series: taken for a name, the first value of a column would be lost
     names = [rows[0][column].strip() for column in columns]
     if not all(name.isdecimal() for name in names):
         return False
