@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from .interrupted import finish_before_use
+
 if TYPE_CHECKING:
     from .errors import PdbtError
     from .run import Run
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from .settings import Settings, load_settings
 
 __all__ = ["PdbtError", "Run", "RunOptions", "Settings", "load_settings", "open_run", "plan_run", "use_run"]
+
+finish_before_use(__name__, __file__)
 
 _HOMES = {
     "PdbtError": "errors",

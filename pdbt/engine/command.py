@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from .errors import DONE, PIPELINE_FAILED, PdbtError
+from .door import seconds, through_the_door
+from .errors import DONE
 from .plan import Step
 from .report import say
 from .run import Run
 from .session import RunOptions, open_run, plan_run
-
-INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 StepFunction = Callable[[Run], None]
 
@@ -34,7 +33,8 @@ def main(project: Path, steps: Sequence[StepFunction], arguments: Sequence[str] 
     words = _parser().parse_args(arguments)
     options = RunOptions(words.full, tuple(words.param), words.lock_timeout, words.quiet)
     signal.signal(signal.SIGTERM, _stop)
-    try:
+
+    def carry_out() -> int:
         if words.dry_run:
             say(describe_plan(plan_run(project, options)), sys.stdout)
             return DONE
@@ -42,25 +42,8 @@ def main(project: Path, steps: Sequence[StepFunction], arguments: Sequence[str] 
             for step in steps:
                 step(run)
         return DONE
-    except PdbtError as error:
-        if words.debug:
-            raise
-        say(f"error: {error.message}", sys.stderr)
-        if error.hint:
-            say(f"hint: {error.hint}", sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        if words.debug:
-            raise
-        say("Stopped. Nothing was published.", sys.stderr)
-        return INTERRUPTED
-    except Exception as error:
-        # Not foreseen: either the owner's own code in scripts/, or a fault of the engine. No traceback unless it is asked for.
-        if words.debug:
-            raise
-        say(f"error: {type(error).__name__}: {error}", sys.stderr)
-        say("hint: The same command with --debug shows where.", sys.stderr)
-        return PIPELINE_FAILED
+
+    return through_the_door(carry_out, debug=words.debug, interrupted="Stopped. Nothing was published.")
 
 
 def describe_plan(steps: Sequence[Step]) -> str:
@@ -78,17 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--full", action="store_true", help="make everything again, changed or not")
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="set $NAME in SQL for this run")
     parser.add_argument("--dry-run", action="store_true", help="print what would be made again and why, and do nothing")
-    parser.add_argument("--lock-timeout", type=_seconds, metavar="SECONDS", help="how long to wait for another run of this project")
+    parser.add_argument("--lock-timeout", type=seconds, metavar="SECONDS", help="how long to wait for another run of this project")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument("--debug", action="store_true", help="show the whole traceback of an error")
     return parser
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError("a number of seconds, 0 or more")
-    return value
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

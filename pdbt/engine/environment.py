@@ -11,6 +11,7 @@ from pathlib import Path
 from .errors import PdbtError, SettingsError
 
 MASK = "***"
+ENVIRONMENT_FILE = ".env"
 # A value of the environment shorter than this keeps no secret, and masking it would riddle every log with asterisks.
 SECRET_CHARACTERS = 4
 # A secret shorter than this is masked as a whole word only: "post" must not eat into "postgresql".

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
+import sys
 import threading
 import time
 import unicodedata
@@ -92,7 +94,12 @@ def _files_below(folder: Path, project: Path, ignored: list[str]) -> tuple[Path,
 
 
 def _is_hidden(path: Path) -> bool:
-    return path.name.startswith((".", "~$")) or path.name.lower().endswith(_TEMPORARY_ENDINGS)
+    return is_temporary(path.name)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file's or folder's name says that it is hidden, or somebody's temporary one."""
+    return name.startswith((".", "~$")) or name.lower().endswith(_TEMPORARY_ENDINGS)
 
 
 # Change ---------------------------------------------------------------------------------------------------------------
@@ -132,6 +139,37 @@ def file_stat(path: Path) -> tuple[int, ...]:
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
+def is_being_written(path: Path) -> bool:
+    """Whether some process has a file open for writing, where the system can tell."""
+    return writer_of(path) is True
+
+
+def writer_of(path: Path | str) -> bool | None:
+    """Whether some process has a file open for writing; None where the system cannot tell: it can on Linux, of files of our own.
+
+    A read lease is refused on such a file. It is given back at once; the signal that would tell of a writer who comes in that
+    moment is set to one that nobody minds.
+    """
+    if sys.platform != "linux":
+        return None
+    import fcntl
+    import signal
+
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        return True if error.errno == errno.EAGAIN else None
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def stamp(path: Path) -> Stamp:
     """Hash a file; ask again later if it was written to meanwhile.
 
@@ -167,10 +205,15 @@ def hidden_sibling(path: Path) -> Path:
 
 def write_durably(path: Path, text: str) -> None:
     """Replace a file by this text, wholly or not at all, also when the power fails."""
+    write_bytes_durably(path, text.encode())
+
+
+def write_bytes_durably(path: Path, content: bytes) -> None:
+    """Replace a file by this content, wholly or not at all, also when the power fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = hidden_sibling(path)
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with temporary.open("wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

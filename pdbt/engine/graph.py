@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import graphlib
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import GraphError
+from .organisation import shared_tables
 from .python_tables import PARAMETERS, argument_names, with_helpers
 from .reading.formats import supported
 from .reading.model import SourceTable
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 LAYERS = ("processed", "final")
 CHECKS = "checks"
+# What an organisation shares is a step on the way, as the tables of this layer are.
+SHARED_LAYER = "processed"
 _HOME_SCHEMAS = frozenset({"", "main"})
 _PUBLISHED_PREFIX = "public."
 _SYSTEM_SCHEMAS = frozenset({"information_schema", "pg_catalog", "temp", "system"})
@@ -154,11 +158,29 @@ def read_graph(project: Path, sources: Iterable[SourceTable], reader: Reader, is
     found = [Node(source.name, "source", "source", source.label, source.files[0], source=source) for source in sources]
     for layer in LAYERS:
         found += [_read_node(project, path, layer, reader) for path in _script_files(project, layer)]
-    nodes = _by_name(found)
     checks = [_read_node(project, path, CHECKS, reader) for path in _script_files(project, CHECKS)]
+    nodes = _by_name([*found, *_shared_nodes(project, found, checks, reader)])
     resolve = _Resolver(nodes, is_external)
     resolved = {node.name: resolve(node) for node in nodes.values()}
     return Graph(_in_order(resolved), tuple(resolve(check) for check in checks))
+
+
+def _shared_nodes(project: Path, found: Iterable[Node], checks: Iterable[Node], reader: Reader) -> list[Node]:
+    """Return the tables that the project's organisation shares, and that something of the project reads and the project does not make."""
+    shared = shared_tables(project)
+    own = {node.name.casefold() for node in found}
+    nodes: list[Node] = []
+    ahead = [*found, *checks] if shared else []
+    while ahead:
+        node = ahead.pop()
+        for name in node.inputs:
+            path = shared.get(name.casefold())
+            if path is None or name.casefold() in own or (node.guessed and _is_defined_by_with(node, name)):
+                continue
+            own.add(name.casefold())
+            nodes.append(_read_node(project, path, SHARED_LAYER, reader))
+            ahead.append(nodes[-1])
+    return nodes
 
 
 def _script_files(project: Path, layer: str) -> list[Path]:
@@ -188,7 +210,7 @@ def _by_name(found: Iterable[Node]) -> dict[str, Node]:
 
 
 def _read_node(project: Path, path: Path, layer: str, reader: Reader) -> Node:
-    label = path.relative_to(project).as_posix()
+    label = Path(os.path.relpath(path, project)).as_posix()
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:

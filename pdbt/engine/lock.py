@@ -47,10 +47,22 @@ def run_lock(path: Path, timeout: float, waiting: Callable[[str], None]) -> Iter
         os.close(descriptor)
 
 
+def run_in_progress(path: Path) -> str:
+    """Return who holds the lock of a project's runs, without waiting for it; empty when nobody does."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return ""  # no run has been there yet
+    try:
+        return "" if try_lock(descriptor, path) else _holder(path)
+    finally:
+        os.close(descriptor)
+
+
 def _wait_for(descriptor: int, path: Path, timeout: float, waiting: Callable[[str], None]) -> None:
     deadline = time.monotonic() + (timeout if timeout > 0 else 0.0)
     told = False
-    while not _locked(descriptor, path):
+    while not try_lock(descriptor, path):
         if time.monotonic() >= deadline:
             raise RunInProgress(
                 f"Another run of this project is in progress: {_holder(path)}; waited {timeout:g} s for it.",
@@ -62,7 +74,12 @@ def _wait_for(descriptor: int, path: Path, timeout: float, waiting: Callable[[st
         time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
 
 
-def _locked(descriptor: int, path: Path) -> bool:
+def try_lock(descriptor: int, path: Path) -> bool:
+    """Lock an open file for this process alone; returns whether nobody else has it.
+
+    Raises:
+        PdbtError: the disk knows no locks.
+    """
     try:
         return _try_lock(descriptor)
     except OSError as error:

@@ -82,8 +82,7 @@ class Planner:
 
     def exports(self) -> dict[str, Node]:
         """Return the files that the project exports, relative to the project, with their tables."""
-        ending = self.settings.export_format
-        return {f"data/{node.layer}/{node.name}.{ending}": node for node in self.graph.built()}
+        return exports(self.settings, self.graph)
 
     # Reasons ----------------------------------------------------------------------------------------------------------
 
@@ -187,6 +186,11 @@ class Planner:
 
     def _export_reason(self, node: Node, path: str, rebuilt: Mapping[str, str]) -> str:
         return f"{node.name} is made again" if node.name in rebuilt else self.export_reason(node, path)
+
+
+def exports(settings: Settings, graph: Graph) -> dict[str, Node]:
+    """Return the files that a project exports, relative to it, with their tables."""
+    return {f"data/{node.layer}/{node.name}.{settings.export_format}": node for node in graph.built()}
 
 
 def _difference(before: Mapping[str, str], now: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .databases.base import Database
-from .files import file_token
+from .files import file_token, hidden_sibling
 from .state import ExportState, State, load_state
 
 
@@ -138,3 +138,14 @@ def differences(before: State, now: State) -> tuple[Sequence[str], Sequence[str]
     """Return the tables of `now` that `before` has not in this version, and those of `before` that `now` has not."""
     changed = [name for name, table in now.tables.items() if name not in before.tables or before.tables[name].version != table.version]
     return changed, [name for name in before.tables if name not in now.tables]
+
+
+def put_rejected(project: Path, table: str, rejected: Path | None) -> None:
+    """Put a source's rejected rows where a person looks for them; without any, remove those of an earlier run."""
+    target = project / "data" / "rejected" / f"{table}.csv"
+    if rejected is None:
+        target.unlink(missing_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(rejected, hidden_sibling(target))
+    hidden_sibling(target).replace(target)

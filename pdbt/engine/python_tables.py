@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .errors import BuildError, GraphError, MissingLibrary
+from .organisation import helper_folders
 from .settings import Parameter
 
 if TYPE_CHECKING:
@@ -49,19 +50,25 @@ def argument_names(text: str, label: str) -> tuple[str, ...]:
 
 
 def with_helpers(path: Path, text: str) -> str:
-    """Return the text of a file followed by those of the helpers that it imports: ``_name.py`` beside it, as ``from ._name import …``.
+    """Return the text of a file followed by those of the helpers that it imports.
 
+    They are ``_name.py`` beside it, as ``from ._name import …``, or ``name.py`` in the organisation's ``python/``, as
+    ``from .name import …``.
     The table depends on all of them, and is made again when one changes.
     """
     texts, ahead, seen = [text], [text], {path.stem}
     while ahead:
         for name in _relative_imports(ahead.pop()):
-            helper = path.with_name(f"{name}.py")
-            if name not in seen and helper.is_file():
+            helper = _find_helper(path.parent, name)
+            if name not in seen and helper is not None:
                 seen.add(name)
                 ahead.append(helper.read_text(encoding="utf-8-sig", errors="replace"))
                 texts.append(ahead[-1])
     return "\n".join(texts)
+
+
+def _find_helper(folder: Path, name: str) -> Path | None:
+    return next((file for place in helper_folders(folder) if (file := place / f"{name}.py").is_file()), None)
 
 
 def _parse(text: str, label: str) -> ast.Module:
@@ -147,7 +154,7 @@ class _SourceLoader(SourceFileLoader):
 
 
 class _Helpers:
-    """Finds the modules of one folder for the file that is loaded from it."""
+    """Finds the helpers of the file that is loaded from a folder."""
 
     def __init__(self, folder: Path) -> None:
         """Keep the folder."""
@@ -156,8 +163,8 @@ class _Helpers:
     def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
         """Return how a helper is loaded; None for every other module."""
         package, _, helper = name.partition(".")
-        file = self._folder / f"{helper}.py"
-        if package != _PACKAGE or not file.is_file():
+        file = _find_helper(self._folder, helper) if package == _PACKAGE else None
+        if file is None:
             return None
         return importlib.util.spec_from_file_location(name, file, loader=_SourceLoader(name, str(file)))
 
@@ -201,10 +208,10 @@ def _as_asked(rows: pa.Table, parameter: inspect.Parameter, label: str) -> objec
         import pandas  # noqa: F401 - to_pandas needs it, and says so less plainly
     except ModuleNotFoundError:
         raise MissingLibrary("pandas", f"{label} (its parameter {parameter.name} is a DataFrame)") from None
-    return _as_frame(rows)
+    return as_frame(rows)
 
 
-def _as_frame(rows: pa.Table) -> pd.DataFrame:
+def as_frame(rows: pa.Table) -> pd.DataFrame:
     """Return a DataFrame with types that pandas computes with, where these hold every value.
 
     Dates become datetime64. Decimals (DuckDB sums integers to some) become integers or doubles. Integers of which some are missing
@@ -253,7 +260,7 @@ def _as_arrow(result: Any, label: str) -> pa.Table:
         if pandas is not None and isinstance(result, pandas.Series):  # what a group-by of one column gives
             result = result.to_frame("value" if result.name is None else result.name)
         if pandas is not None and isinstance(result, pandas.DataFrame):
-            return pa.Table.from_pandas(_with_named_index(result), preserve_index=False)
+            return pa.Table.from_pandas(with_named_index(result), preserve_index=False)
         if hasattr(result, "__arrow_c_stream__"):  # a RecordBatchReader, a DuckDB relation, a polars DataFrame
             return pa.table(result)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
@@ -264,7 +271,7 @@ def _as_arrow(result: Any, label: str) -> pa.Table:
     raise BuildError(f"{label}: {FUNCTION}() returned {type(result).__name__}.", "Return a pandas DataFrame or a pyarrow Table.")
 
 
-def _with_named_index(frame: pd.DataFrame) -> pd.DataFrame:
+def with_named_index(frame: pd.DataFrame) -> pd.DataFrame:
     """Make columns of the index's named levels: what was grouped by is in them."""
     levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
     return frame.reset_index(level=levels) if levels else frame

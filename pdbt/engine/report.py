@@ -49,9 +49,23 @@ class StepResult:
 
 
 class Report:
-    """The one place where the engine speaks; `quiet` leaves only errors, the files are written all the same."""
+    """The one place where the engine speaks; `quiet` leaves only errors, the files are written all the same.
 
-    def __init__(self, project: Path, command: str, *, quiet: bool = False, redact: Callable[[str], str] = str) -> None:
+    Attributes:
+        redact: masks the secrets of a text.
+        steps: what became of each step so far.
+        doing: what long work goes on, or what the run ended at; empty when there is none.
+    """
+
+    def __init__(
+        self,
+        project: Path,
+        command: str,
+        *,
+        quiet: bool = False,
+        redact: Callable[[str], str] = str,
+        on_step: Callable[[StepResult], None] | None = None,
+    ) -> None:
         """Begin a report.
 
         Args:
@@ -59,9 +73,11 @@ class Report:
             command: the script that runs.
             quiet: print nothing but errors.
             redact: masks the secrets of a text.
+            on_step: is told each step as it is done.
         """
         self.redact = redact
         self.steps: list[StepResult] = []
+        self._on_step = on_step
         self._folder = project / "macro"
         self._project = project.name
         self._command = command
@@ -71,6 +87,7 @@ class Report:
         self._log: list[str] = []
         self._logged = self._clock
         self._writable = True
+        self.doing = ""
         self._progress = sys.stderr.isatty() and not quiet
 
     # During a run -----------------------------------------------------------------------------------------------------
@@ -94,6 +111,8 @@ class Report:
         rows = "" if step.rows is None else f" {step.rows} rows"
         why = f" ({step.reason})" if step.reason else ""
         self.log(f"{step.step} {step.name}: {step.result}{rows} in {step.seconds:.3f} s{why}")
+        if self._on_step is not None:
+            self._on_step(step)
 
     @contextlib.contextmanager
     def working(self, what: str, percent: Callable[[], float]) -> Iterator[None]:
@@ -103,6 +122,13 @@ class Report:
             what: what goes on, as ``importing ORDERS``.
             percent: how much of it is done, 0 to 100; negative when that is not known.
         """
+        self.doing = what
+        with self._shown(what, percent):
+            yield
+        self.doing = ""  # an error leaves it as it is: that is where the run ended
+
+    @contextlib.contextmanager
+    def _shown(self, what: str, percent: Callable[[], float]) -> Iterator[None]:
         if not self._progress:
             yield
             return
@@ -126,7 +152,7 @@ class Report:
             say(self.redact(self.table(width)), sys.stdout)
             say(self.redact(self.summary(status)), sys.stdout)
         self._write_log()
-        self._append("runs.jsonl", self._json_line(status, error))
+        self._append("runs.jsonl", self._json_line(status, error), LOG_BYTES)
 
     def summary(self, status: str) -> str:
         """Say in one line how the run ended."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from .connected import deliver, fetch
 from .errors import BuildError, CheckFailed
-from .files import Stamping, fresh_folder, hidden_sibling
+from .files import Stamping, fresh_folder
 from .graph import Graph, Node
 from .plan import Planner
-from .publish import Beginning, Exports, WorkFolder, differences, publish
+from .publish import Beginning, Exports, WorkFolder, differences, publish, put_rejected
 from .report import Report, StepResult
+from .selection import Selection
 from .settings import Parameter, Settings
 from .sql import set_parameters
 from .state import State, TableState
@@ -36,11 +36,13 @@ class Run:
         settings: the project's settings.
         report: where it tells what it does.
         skipped: tables that could not be made because a file could not be read (on_error = "reject"), with the reason.
+        published: whether readers now see what this run made.
     """
 
     settings: Settings
     report: Report
     skipped: dict[str, str]
+    published: bool
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class Run:
         database: Database,
         beginning: Beginning,
         make_planner: Callable[[State], Planner],
+        selection: Selection | None = None,
     ) -> None:
         """Begin where the last run ended; `session.open_run` is the way to get a run.
 
@@ -60,13 +63,16 @@ class Run:
             database: not open yet.
             beginning: what is published, and what an earlier run left.
             make_planner: reads the project's files and compares them with a state.
+            selection: the part of the project that the run is about; None means all of it.
         """
         self.settings = settings
         self.report = report
         self.skipped = {}
+        self.published = False
         self._folder = folder
         self._database = database
         self._make_planner = make_planner
+        self._selection = selection
         self._published = beginning.published
         self._state = beginning.work or beginning.published.copy()
         self._in_work = beginning.work is not None
@@ -102,9 +108,11 @@ class Run:
             SourceError: a row or a file does not fit, and the settings do not say reject.
         """
         self._drop_gone()
-        reasons = {node.name: self._planner.table_reason(node) for node in self.graph.sources()}
+        sources = self._selected(self.graph.sources())
+        fetch(self.settings, sources, self.report, full=self._planner.full)
+        reasons = {node.name: self._planner.table_reason(node) for node in sources}
         with fresh_folder(self._folder.scratch) if any(reasons.values()) else contextlib.nullcontext():
-            for node in self.graph.sources():
+            for node in sources:
                 if reasons[node.name]:
                     self._import(node, reasons[node.name])
                 else:
@@ -117,7 +125,7 @@ class Run:
             BuildError: the SQL or Python of a table failed.
         """
         self._drop_gone()
-        for node in self.graph.built():
+        for node in self._selected(self.graph.built()):
             missing = next((name for name in node.inputs if name not in self._state.tables), None)
             reason = self._planner.table_reason(node)
             if missing in self.skipped:
@@ -135,8 +143,12 @@ class Run:
         Raises:
             CheckFailed: checks returned rows; nothing is published.
         """
+        self._check_all(self.graph.checks if self._selection is None else self._selection.checks_of(self.graph.checks))
+        self._checked = self._selection is None
+
+    def _check_all(self, checks: Iterable[Node]) -> None:
         failures = []
-        for check in self.graph.checks:
+        for check in checks:
             missing = next((name for name in check.inputs if name not in self._state.tables), None)
             reason = self._planner.check_reason(check)
             if missing is not None:
@@ -145,7 +157,6 @@ class Run:
                 failures += self._check(check, reason)
             else:
                 self.report.add(StepResult("check", check.name, "reused"))
-        self._checked = True
         if failures:
             raise CheckFailed(" ".join(failures) + " Nothing was published.", "Mend the data or the SQL, then run again.")
 
@@ -156,8 +167,11 @@ class Run:
             BuildError: a table is not up to date, as when only some steps ran.
             CheckFailed: a check that had not run yet fails.
         """
+        if self._selection is not None and not self._selection.publishes:
+            self.report.note("A part of the project was made: it is published when the whole project has been run.")
+            return
         if not self._checked:
-            self.check()
+            self._check_all(self.graph.checks)
         self._refuse_half_a_run()
         self._stage_exports()
         changed, dropped = differences(self._published, self._state)
@@ -173,6 +187,8 @@ class Run:
         self._exports.put_in_place()
         self._exports.remove_old(before, self._state)
         self._published = self._state.copy()
+        deliver(self.settings, self.graph.built(), self._published, self.report)
+        self.published = self._selection is None
 
     # The parts of the steps -------------------------------------------------------------------------------------------
 
@@ -192,7 +208,7 @@ class Run:
             loaded = load_table(source, self.settings.options_for(node.name), self._database.reader, create, self._folder.scratch)
         for path, why in loaded.unreadable:
             self.report.note(f"{node.name}: {path.name} could not be read and was left out: {why}")
-        self._put_rejected(node.name, loaded.rejected_file)
+        put_rejected(self.settings.project, node.name, loaded.rejected_file)
         if not loaded.columns:
             self._skip("import", node, UNREADABLE)
             return
@@ -204,16 +220,6 @@ class Run:
         self._made("import", node, made, time.perf_counter() - started, reason)
         for sentence in loaded.notes:
             self.report.note(f"{node.name}: {sentence}")
-
-    def _put_rejected(self, table: str, rejected: Path | None) -> None:
-        """Put the rejected rows where a person looks for them; without any, remove those of an earlier run."""
-        target = self.settings.project / "data" / "rejected" / f"{table}.csv"
-        if rejected is None:
-            target.unlink(missing_ok=True)
-            return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(rejected, hidden_sibling(target))
-        hidden_sibling(target).replace(target)
 
     def _build(self, node: Node, reason: str) -> None:
         self._open_for_building()
@@ -268,7 +274,7 @@ class Run:
             if table is None:
                 continue
             if not reason:
-                self.report.add(StepResult("export", path, "reused"))
+                self.report.add(StepResult("export", path, "reused", table.rows))
                 continue
             self._open_for_reading()
             started = time.perf_counter()
@@ -289,7 +295,7 @@ class Run:
             self._open_for_building()
             self._database.drop(name)
             self._state.tables.pop(name, None)
-            self._put_rejected(name, None)
+            put_rejected(self.settings.project, name, None)
             self.report.add(StepResult("drop", name, "dropped", reason="nothing makes it any more"))
 
     def _made(self, step: str, node: Node, made: TableState, seconds: float, reason: str) -> None:
@@ -308,12 +314,37 @@ class Run:
             self.skipped[node.name] = reason
         self.report.add(StepResult(step, node.name, "skipped", reason=reason))
 
+    def _selected(self, nodes: Iterable[Node]) -> list[Node]:
+        return list(nodes) if self._selection is None else self._selection.tables_of(nodes)
+
     def _version(self) -> str:
         self._versions += 1
         return f"{self._identifier}.{self._versions}"
 
     def _percent(self) -> float:
         return self._database.reader.query_progress()
+
+    # Looking on -------------------------------------------------------------------------------------------------------
+
+    def results(self) -> dict[str, int]:
+        """Return the rows of each table of scripts/final, as this run knows them."""
+        final = (node.name for node in self.graph.built() if node.layer == "final")
+        return {name: self._state.tables[name].rows for name in final if name in self._state.tables}
+
+    def version(self, table: str) -> str:
+        """Return what tells this content of a table from any other."""
+        return self._state.tables[table].version
+
+    def columns(self, table: str) -> list[Column]:
+        """Return the columns of a table that this run knows, with the database's own type names."""
+        self._open_for_reading()
+        return self._database.columns(table)
+
+    def first_rows(self, table: str, limit: int) -> tuple[list[str], list[tuple[object, ...]]]:
+        """Return the column names and some rows of a table that this run knows."""
+        self._open_for_reading()
+        names, rows, _ = self._database.query(f"SELECT * FROM {self._database.relation(table)} LIMIT {int(limit)}", limit)
+        return names, rows
 
     # The database -----------------------------------------------------------------------------------------------------
 
@@ -333,6 +364,8 @@ class Run:
     def _kept(self) -> list[str]:
         """Return the published tables that this run goes on with."""
         known = [name for name in self._state.tables if name in self.graph.nodes]
+        if self._selection is not None:
+            return known  # what is not up to date and not selected stays, for what reads it
         rebuilt = self._planner.rebuilt()
         if any(self.settings.options_for(node.name).on_error == "reject" for node in self.graph.sources() if node.name in rebuilt):
             return known  # a source may prove unreadable, and it and what reads it then stay as they were

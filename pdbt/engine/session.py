@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .connected import check_deliveries, with_landed
 from .databases import open_database
 from .errors import PdbtError, RunInProgress
-from .files import discover_sources
-from .graph import Reader, read_graph
+from .files import Discovered, discover_sources
+from .graph import Graph, Reader, read_graph
+from .interrupted import updated_meanwhile
 from .lock import run_lock
 from .parameters import check_parameters, resolve_parameters
 from .plan import Planner, Step
 from .publish import WorkFolder, begin, look
-from .report import Report
+from .report import Report, StepResult
 from .run import Run
+from .selection import Selection
 from .settings import Settings, load_settings
-from .state import State
+from .state import State, load_state
 
 if TYPE_CHECKING:
     from .databases.base import Database
@@ -38,12 +41,20 @@ class RunOptions:
         parameters: ``name=value`` texts that override pdbt.toml.
         lock_timeout: seconds to wait for another run; None means what pdbt.toml says.
         quiet: print nothing but errors.
+        selection: the part of the project that the run is about; None means all of it.
+        on_step: is told each step as it is done.
+        tried_again: whether a run that fails now is tried again, so that nobody is told yet.
+        link: where a person can look at the run; empty means its log.
     """
 
     full: bool = False
     parameters: Sequence[str] = ()
     lock_timeout: float | None = None
     quiet: bool = False
+    selection: Selection | None = None
+    on_step: Callable[[StepResult], None] | None = None
+    tried_again: bool = False
+    link: str = ""
 
 
 @contextlib.contextmanager
@@ -67,22 +78,46 @@ def open_run(project: Path, options: RunOptions) -> Iterator[Run]:
         RunInProgress: another run did not end in time.
     """
     settings = load_settings(project)
-    report = Report(settings.project, Path(sys.argv[0]).name, quiet=options.quiet, redact=settings.redact)
+    report = Report(settings.project, Path(sys.argv[0]).name, quiet=options.quiet, redact=settings.redact, on_step=options.on_step)
     timeout = settings.lock_timeout if options.lock_timeout is None else options.lock_timeout
     try:
-        with run_lock(_folder(settings).lock, timeout, report.note), _run(settings, options, report) as run:
-            yield run
+        with run_lock(_folder(settings).lock, timeout, report.note):
+            if updated_meanwhile():
+                raise RunInProgress("The project was updated while this process had its old engine loaded.", "Start it again.")
+            with _run(settings, options, report) as run:
+                yield run
     except RunInProgress as error:
         report.finish("refused", error.message)
         raise
     except PdbtError as error:
         error.redact(settings.redact)
+        _tell_failure(settings, options, report, error)
         report.finish("failed", str(error))
         raise
-    except BaseException as error:
-        report.finish("interrupted" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "failed", repr(error))
+    except (KeyboardInterrupt, SystemExit) as error:
+        report.finish("interrupted", repr(error))
         raise
+    except Exception as error:
+        _tell_failure(settings, options, report, error)
+        report.finish("failed", repr(error))
+        raise
+    except BaseException as error:  # what ends a thread or a generator
+        report.finish("failed", repr(error))
+        raise
+    if settings.notification_urls and run.published:
+        from .notices.runs import run_published
+
+        run_published(settings, report, run.results())
     report.finish("partial" if run.skipped else "done")
+
+
+def _tell_failure(settings: Settings, options: RunOptions, report: Report, error: Exception) -> None:
+    """Tell whoever the settings name, once for as long as runs fail."""
+    if settings.notification_urls:
+        from .notices.runs import FINAL_ERRORS, run_failed
+
+        if not options.tried_again or isinstance(error, FINAL_ERRORS):
+            run_failed(settings, report, error, options.link)
 
 
 @contextlib.contextmanager
@@ -98,7 +133,7 @@ def _run(settings: Settings, options: RunOptions, report: Report) -> Iterator[Ru
                 report.note(sentence)
             return planner
 
-        run = Run(settings, report, folder, database, begin(folder, database), make_planner)
+        run = Run(settings, report, folder, database, begin(folder, database), make_planner, options.selection)
         try:
             yield run
         except PdbtError:
@@ -133,6 +168,21 @@ def plan_run(project: Path, options: RunOptions) -> list[Step]:
         database.close()
 
 
+def read_project(project: Path) -> tuple[Settings, Graph]:
+    """Return the settings of a project, and its tables and checks as its files make them now.
+
+    Raises:
+        PdbtError: whatever would stop a run before it begins.
+    """
+    settings = load_settings(project)
+    database = _database(settings)
+    try:
+        state = load_state(_folder(settings).published_state) or State()
+        return settings, _graph(settings, state, database)[0]
+    finally:
+        database.close()
+
+
 def _folder(settings: Settings) -> WorkFolder:
     return WorkFolder(settings.project / "db" / ".work")
 
@@ -150,13 +200,20 @@ def _database(settings: Settings) -> Database:
 
 def _planner(settings: Settings, options: RunOptions, state: State, database: Database) -> tuple[Planner, tuple[str, ...]]:
     """Read the project; return its planner, and what a person should be told of it."""
-    discovered = discover_sources(settings.project)
-    reader = Reader(state.references)
+    graph, discovered = _graph(settings, state, database)
     labels = {path.relative_to(settings.project).as_posix() for table in discovered.tables for path in table.files}
     state.stamps = {label: known for label, known in state.stamps.items() if label in labels}
-    graph = read_graph(settings.project, discovered.tables, reader, database.external)
-    state.references = reader.used
     parameters = resolve_parameters(settings, options.parameters)
     check_parameters(graph, parameters, options.parameters)
     notes = (*discovered.ignored, *settings.stray_sources(table.name for table in discovered.tables))
     return Planner(settings, graph, state, parameters, options.full), notes
+
+
+def _graph(settings: Settings, state: State, database: Database) -> tuple[Graph, Discovered]:
+    """Read the project's files; what the state knows of their SQL is not parsed again."""
+    discovered = with_landed(settings.project, discover_sources(settings.project))
+    reader = Reader(state.references)
+    graph = read_graph(settings.project, discovered.tables, reader, database.external)
+    state.references = reader.used
+    check_deliveries(graph.built())
+    return graph, discovered

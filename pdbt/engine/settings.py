@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
 import datetime
 import difflib
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,37 +15,53 @@ from typing import Any
 from .environment import Environment, passwords, redact
 from .errors import SettingsError
 from .files import table_name
+from .organisation import (
+    CONSTANTS_FILE,
+    PROJECT_FILE,
+    SCHEDULES_FILE,
+    find_schedule,
+    inherited_connections,
+    organisation_of,
+    read_constants,
+)
 from .reading.model import ReadOptions
+from .settings_rules import CONNECTION_KEYS, DATABASE_FILES, ELSEWHERE, NOTIFY_ON, SECTIONS, SOURCE_KEYS, Rule
+from .toml import read_toml
 
-FILE_NAME = "pdbt.toml"
+FILE_NAME = PROJECT_FILE
 LOCK_TIMEOUT_SECONDS = 30.0
-DATABASE_FILES = {"duckdb": "db/database.duckdb", "sqlite": "db/database.sqlite", "commune": "db/database.db"}
-EXPORT_FORMATS = ("csv", "parquet", "json", "xlsx")
-ON_ERROR = ("fail", "reject")
-NOTIFY_ON = ("failure", "late", "empty")
-MAX_HEADER_ROWS = 3
 
 Parameter = str | int | float | bool | datetime.date | datetime.time | list[Any]
 
-MAX_DECIMAL_DIGITS = 38
 MAX_SHOWN_CHARACTERS = 80
 
-_COLUMN_TYPE = re.compile(
-    r"(?i)(BOOLEAN|TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT|FLOAT|REAL|DOUBLE|VARCHAR|TEXT|DATE|TIME|TIMESTAMP|TIMESTAMPTZ"
-    r"|DECIMAL\((?P<digits>\d{1,2})(,\s*(?P<decimals>\d{1,2}))?\))"
-)
 # Whatever these hold may be a secret, also when it is the wrong thing: a notification's URL is a token by itself.
 _SENSITIVE_KEYS = ("url", "urls")
 
 
 @dataclass(frozen=True)
 class DagsterSettings:
-    """How Dagster runs the project; None means the default of the database type."""
+    """How Dagster runs the project.
+
+    Attributes:
+        port: the page's port; None means that of the database type.
+        schedule: a cron expression.
+        schedule_name: the name that the organisation's schedules.toml gives it; empty when pdbt.toml says the expression itself.
+        timezone: the time zone of the schedule.
+        schedule_status: ``running`` or ``stopped``: what the schedule is at the first launch.
+        sensor_status: the same for the sensor that sees files arrive.
+        retries: how often a run that failed is tried again.
+        retry_delay: seconds before the first of these; each waits twice as long as the one before.
+    """
 
     port: int | None = None
     schedule: str = "*/5 * * * *"
+    schedule_name: str = ""
     timezone: str = "UTC"
+    schedule_status: str = "running"
+    sensor_status: str = "running"
     retries: int = 0
+    retry_delay: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,8 @@ class Settings:
         lock_timeout: seconds that a run waits for another one to end.
         read_options: how each source is read, by table name in capitals; `options_for` knows the default.
         parameters: values for ``$name`` in SQL.
+        connections: URLs by name, with ``${NAME}`` not filled in yet.
+        inherited: the file of each connection that pdbt.toml does not name itself, but its organisation or workspace.
         secrets: texts that no log, page or error may show.
     """
 
@@ -78,8 +95,9 @@ class Settings:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     dagster: DagsterSettings = field(default_factory=DagsterSettings)
     connections: Mapping[str, str] = field(default_factory=dict)
+    inherited: Mapping[str, Path] = field(default_factory=dict)
     notification_urls: tuple[str, ...] = ()
-    notify_on: tuple[str, ...] = ()
+    notify_on: tuple[str, ...] = NOTIFY_ON
     secrets: tuple[str, ...] = ()
 
     def options_for(self, table: str) -> ReadOptions:
@@ -102,85 +120,6 @@ class Settings:
         return tuple(sentences)
 
 
-# What is allowed ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """What one key may hold: how a person reads it, and the test of a value."""
-
-    allowed: str
-    fits: Callable[[Any], bool]
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value != ""
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_column_type(value: object) -> bool:
-    match = _COLUMN_TYPE.fullmatch(value) if isinstance(value, str) else None
-    if match is None or match["digits"] is None:
-        return match is not None
-    return int(match["decimals"] or 0) <= int(match["digits"]) <= MAX_DECIMAL_DIGITS and int(match["digits"]) > 0
-
-
-def _is_encoding(value: object) -> bool:
-    if not isinstance(value, str):
-        return False
-    try:
-        codecs.lookup(value)
-        "".encode(value)  # refuses what is a codec and no encoding of text, as base64
-    except (LookupError, ValueError):
-        return False
-    return True
-
-
-def _one_of(*choices: str) -> _Rule:
-    return _Rule(" | ".join(f'"{choice}"' for choice in choices), lambda value: isinstance(value, str) and value in choices)
-
-
-_TEXT = _Rule("a text", _is_text)
-_SECONDS = _Rule("a number of seconds, 0 or more", lambda value: (_is_integer(value) or isinstance(value, float)) and value >= 0)
-_TYPES = _Rule(
-    'column = "TYPE" pairs, TYPE one of BOOLEAN, INTEGER, BIGINT, DOUBLE, DECIMAL(p,s), VARCHAR, DATE, TIME, TIMESTAMP, TIMESTAMPTZ',
-    lambda value: isinstance(value, dict) and all(_is_column_type(kind) for kind in value.values()),
-)
-_HEADER = _Rule(
-    "true, false, or the number of header rows (0 to 3)",
-    lambda value: isinstance(value, bool) or (_is_integer(value) and 0 <= value <= MAX_HEADER_ROWS),
-)
-_DELIMITER = _Rule("one or more characters, none of them a line end", lambda value: _is_text(value) and not set("\r\n\0") & set(value))
-_ENCODING = _Rule('an encoding that Python knows, as "utf-8" or "windows-1252"', _is_encoding)
-_PORT = _Rule("a port, 1024 to 65535", lambda value: _is_integer(value) and 1024 <= value <= 65535)
-_COUNT = _Rule("a whole number, 0 or more", lambda value: _is_integer(value) and value >= 0)
-_TEXTS = _Rule("a list of texts", lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value))
-_EVENTS = _Rule('a list of "failure", "late", "empty"', lambda value: isinstance(value, list) and all(item in NOTIFY_ON for item in value))
-
-SOURCE_KEYS: Mapping[str, _Rule] = {
-    "delimiter": _DELIMITER,
-    "decimal": _one_of(".", ","),
-    "encoding": _ENCODING,
-    "header": _HEADER,
-    "types": _TYPES,
-    "on_error": _one_of(*ON_ERROR),
-}
-SECTIONS: Mapping[str, Mapping[str, _Rule]] = {
-    "project": {"name": _TEXT, "template_version": _TEXT},
-    "database": {"type": _one_of(*DATABASE_FILES), "path": _TEXT, "url": _TEXT, "lock_timeout": _SECONDS},
-    "source": {"on_error": _one_of(*ON_ERROR)},
-    "export": {"format": _one_of(*EXPORT_FORMATS)},
-    "parameters": {},
-    "dagster": {"port": _PORT, "schedule": _TEXT, "timezone": _TEXT, "retries": _COUNT},
-    "connections": {},
-    "notifications": {"urls": _TEXTS, "on": _EVENTS},
-}
-CONNECTION_KEYS: Mapping[str, _Rule] = {"url": _TEXT}
-
-
 # Reading --------------------------------------------------------------------------------------------------------------
 
 
@@ -188,22 +127,14 @@ def load_settings(project: Path) -> Settings:
     """Read and check the settings of the project in this folder.
 
     Raises:
-        SettingsError: pdbt.toml is missing, is no TOML, or holds a key or a value that is not allowed.
+        SettingsError: pdbt.toml is missing, is no TOML, or holds a key or a value that is not allowed; or a file
+            that its organisation shares is or does.
     """
-    import tomllib
-
     project = project.resolve()
-    path = project / FILE_NAME
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        document = read_toml(project / FILE_NAME)
     except FileNotFoundError:
         raise SettingsError(f"{project} is not a pdbt project: it has no {FILE_NAME}.", "Make one with: pdbt new NAME") from None
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{path} is not UTF-8 text.", "Save it as UTF-8.") from None
-    except (ValueError, RecursionError) as error:  # tomllib lets Python's own errors through for numbers and nesting without end
-        raise SettingsError(f"{path} is not valid TOML: {error}.", 'Texts stand in quotes: name = "value".') from None
     _check_document(document)
     return _settings(project, document, Environment(project / ".env", FILE_NAME))
 
@@ -222,9 +153,12 @@ def _settings(project: Path, document: Mapping[str, Any], environment: Environme
     path = environment.fill(database.get("path", DATABASE_FILES[database_type]), "database.path", secret=False)
     source = dict(document.get("source", {}))
     default_options = ReadOptions(on_error=source.pop("on_error", "fail"))
-    dagster = document.get("dagster", {})
+    organisation = organisation_of(project)
+    constants, constant_secrets = _constants(project, organisation) if organisation is not None else ({}, set())
     notifications = document.get("notifications", {})
-    connections = {name: str(keys["url"]) for name, keys in document.get("connections", {}).items()}
+    own = {name: str(keys["url"]) for name, keys in document.get("connections", {}).items()}
+    above = {name: found for name, found in inherited_connections(project).items() if name not in own}
+    connections = own | {name: url for name, (url, _) in above.items()}
     return Settings(
         project=project,
         name=document.get("project", {}).get("name", project.name),
@@ -236,16 +170,40 @@ def _settings(project: Path, document: Mapping[str, Any], environment: Environme
         default_options=default_options,
         read_options=_all_read_options(source, default_options.on_error),
         export_format=document.get("export", {}).get("format", "csv"),
-        parameters=_parameters(document.get("parameters", {}), environment),
-        dagster=DagsterSettings(**dagster),
+        parameters=constants | _parameters(document.get("parameters", {}), environment),
+        dagster=_dagster(document.get("dagster", {}), organisation),
         connections=connections,
+        inherited={name: file for name, (_, file) in above.items()},
         notification_urls=tuple(notifications.get("urls", ())),
-        notify_on=tuple(notifications.get("on", ())),
-        secrets=tuple(sorted(environment.secrets.union(*map(passwords, connections.values()), _tokens(notifications.get("urls", ()))))),
+        notify_on=tuple(notifications.get("on", NOTIFY_ON)),
+        secrets=tuple(
+            sorted(
+                environment.secrets.union(constant_secrets, *map(passwords, connections.values()), _tokens(notifications.get("urls", ())))
+            )
+        ),
     )
 
 
-def _parameters(document: Mapping[str, Parameter], environment: Environment) -> dict[str, Parameter]:
+def _dagster(document: Mapping[str, Any], organisation: Path | None) -> DagsterSettings:
+    """Return how Dagster runs the project; a schedule may be one that its organisation has named."""
+    named = find_schedule(organisation, document["schedule"]) if organisation is not None and "schedule" in document else None
+    if named is None:
+        return DagsterSettings(**document)
+    rule = SECTIONS["dagster"]["timezone"]
+    if named.timezone is not None and not rule.fits(named.timezone):
+        raise _wrong(f"{document['schedule']}.timezone", rule.allowed, named.timezone, f"{organisation}/{SCHEDULES_FILE}")
+    timezone = {} if named.timezone is None else {"timezone": named.timezone}
+    return DagsterSettings(**{**timezone, **document, "schedule": named.cron, "schedule_name": document["schedule"]})
+
+
+def _constants(project: Path, organisation: Path) -> tuple[dict[str, Parameter], set[str]]:
+    """Return the parameters that all projects of an organisation have, and the secrets among them; ``${NAME}`` is the project's own."""
+    file = str(organisation / CONSTANTS_FILE)
+    environment = Environment(project / ".env", file)
+    return _parameters(read_constants(organisation), environment, file), environment.secrets
+
+
+def _parameters(document: Mapping[str, Parameter], environment: Environment, file: str = FILE_NAME) -> dict[str, Parameter]:
     def filled(value: Any, key: str) -> Any:
         if isinstance(value, list):
             return [filled(item, key) for item in value]
@@ -253,7 +211,7 @@ def _parameters(document: Mapping[str, Parameter], environment: Environment) -> 
 
     parameters = {name: filled(value, f"parameters.{name}") for name, value in document.items()}
     for name, value in parameters.items():
-        check_parameter(name, value)
+        check_parameter(name, value, file)
     return parameters
 
 
@@ -293,7 +251,8 @@ def _check_document(document: Mapping[str, Any]) -> None:
             raise _unknown(f"[{section}]", f"[{section}]", [f"[{name}]" for name in SECTIONS])
         if not isinstance(keys, dict):
             raise _wrong(section, f"a section: [{section}]", keys)
-        _check_section(section, keys)
+        if section not in ELSEWHERE:
+            _check_section(section, keys)
 
 
 def _check_section(section: str, keys: Mapping[str, Any]) -> None:
@@ -315,7 +274,7 @@ def _check_section(section: str, keys: Mapping[str, Any]) -> None:
             raise _wrong(name, rules[key].allowed, value)
 
 
-def _check_keys(section: str, keys: Mapping[str, Any], rules: Mapping[str, _Rule]) -> None:
+def _check_keys(section: str, keys: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
     for key, value in keys.items():
         if key not in rules:
             raise _unknown(f"{section}.{key}", key, rules, section)
@@ -323,23 +282,28 @@ def _check_keys(section: str, keys: Mapping[str, Any], rules: Mapping[str, _Rule
             raise _wrong(f"{section}.{key}", rules[key].allowed, value)
 
 
-def check_parameter(name: str, value: object) -> None:
+def check_parameter(name: str, value: object, file: str = FILE_NAME) -> None:
     """Refuse a parameter that cannot become SQL.
+
+    Args:
+        name: its name.
+        value: its value.
+        file: where it stands, for error texts.
 
     Raises:
         SettingsError: its name is no plain identifier, or its value is of no type that all databases know.
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise SettingsError(
-            f'{FILE_NAME}: parameter "{name}" cannot be written as $name in SQL.', "Use letters, digits and _.", key=f"parameters.{name}"
+            f'{file}: parameter "{name}" cannot be written as $name in SQL.', "Use letters, digits and _.", key=f"parameters.{name}"
         )
     for item in value if isinstance(value, list) and value else [value]:
         if not isinstance(item, (str, int, float, datetime.date, datetime.time)):
-            raise _wrong(f"parameters.{name}", "a text, number, true or false, date, time, or a list of some of these", value)
+            raise _wrong(f"parameters.{name}", "a text, number, true or false, date, time, or a list of some of these", value, file)
         if isinstance(item, int) and not -(2**63) <= item < 2**63:
-            raise _wrong(f"parameters.{name}", "a whole number of at most 64 bits, or a text", value)
+            raise _wrong(f"parameters.{name}", "a whole number of at most 64 bits, or a text", value, file)
         if isinstance(item, str) and not _is_unicode(item):
-            raise _wrong(f"parameters.{name}", "a text without NUL characters and broken Unicode", value)
+            raise _wrong(f"parameters.{name}", "a text without NUL characters and broken Unicode", value, file)
 
 
 def _is_unicode(text: str) -> bool:
@@ -356,13 +320,13 @@ def _unknown(name: str, key: str, allowed: Mapping[str, object] | list[str], sec
     return SettingsError(f"{FILE_NAME}: {where}.", f"{hint}Allowed: {listed}.", key=name, allowed=choices)
 
 
-def _wrong(name: str, allowed: str, received: object) -> SettingsError:
+def _wrong(name: str, allowed: str, received: object, file: str = FILE_NAME) -> SettingsError:
     if name.rpartition(".")[2] in _SENSITIVE_KEYS:
         received = None if received is None else f"a {_kind(received)}"
         shown = received or "missing"
     else:
         shown = "missing" if received is None else _shown(received)
-    return SettingsError(f"{FILE_NAME}: {name} is {shown}.", f"It must be {allowed}.", key=name, received=received, allowed=allowed)
+    return SettingsError(f"{file}: {name} is {shown}.", f"It must be {allowed}.", key=name, received=received, allowed=allowed)
 
 
 def _shown(value: object) -> str:

@@ -168,8 +168,9 @@ def test_a_log_that_grew_is_put_aside_whole(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(report_module, "LOG_BYTES", 1000)
     for _ in range(6):
         a_run(tmp_path, quiet=True).finish("done")
-    log, old = tmp_path / "macro" / "execution.log", tmp_path / "macro" / "execution.log.1"
-    assert sorted(path.name for path in (tmp_path / "macro").iterdir()) == ["execution.log", "execution.log.1", "runs.jsonl"]
+    log, old, runs, old_runs = (tmp_path / "macro" / name for name in ("execution.log", "execution.log.1", "runs.jsonl", "runs.jsonl.1"))
+    assert sorted((tmp_path / "macro").iterdir()) == [log, old, runs, old_runs]
+    assert all(json.loads(line)["status"] == "done" for path in (runs, old_runs) for line in path.read_text(encoding="utf-8").splitlines())
     for path in (log, old):
         lines = path.read_text(encoding="utf-8").splitlines()
         assert 0 < path.stat().st_size <= 1000

@@ -1,7 +1,7 @@
 """A reader: opens the published database and asks, again and again, until a file tells it to stop; then says what it saw.
 
-Usage: reading_process.py KIND TARGET STOP_FILE. It prints one JSON object: `reads`, `answers` (each different one, in order
-of its first appearance, from one statement) and `in_turn` (the same facts from one statement per table).
+Usage: reading_process.py KIND TARGET STOP_FILE. It prints a line once it has read, then one JSON object: `reads`, `answers` (each
+different one, in order of its first appearance, from one statement) and `in_turn` (the same facts from one statement per table).
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ def read_until(kind: str, target: str, stop: Path) -> dict[str, object]:
             answers[ask(GENERATION)] = None
         with opened(kind, target) as ask:
             in_turn[tuple(value for sql in IN_TURN for value in ask(sql))] = None
+        if not reads:
+            print("reading", flush=True)
         reads += 2
     return {"reads": reads, "answers": list(answers), "in_turn": list(in_turn)}
 

@@ -31,6 +31,7 @@ def test_readers_at_full_speed_see_whole_runs_only(project: Project, start_proce
     stop = project.path / "stop"
     command = [sys.executable, "-m", "tests.pipeline.reading_process", project.kind, project.url or project.database, stop]
     processes = [start_process(command, cwd=ROOT) for _ in range(readers)]
+    assert [process.stdout.readline() for process in processes if process.stdout] == ["reading\n"] * readers
     try:
         for generation in range(1, runs + 1):
             write_generation(project, generation)

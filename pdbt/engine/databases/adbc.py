@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingLibrary
@@ -25,19 +25,33 @@ class AdbcError(Exception):
     """What a driver refused, in its own words."""
 
 
-class Adbc:
-    """One connection through ADBC; each statement is a transaction of its own."""
+def _as_it_is(error: Exception) -> Exception:
+    return AdbcError(str(error))
 
-    def __init__(self, driver: str, url: str, settings: Sequence[str] = ()) -> None:
+
+class Adbc:
+    """One connection through ADBC; each statement is a transaction of its own, unless all until a commit are to be one."""
+
+    def __init__(
+        self,
+        driver: str,
+        url: str,
+        settings: Sequence[str] = (),
+        *,
+        told: Callable[[Exception], Exception] = _as_it_is,
+        transaction: bool = False,
+    ) -> None:
         """Connect.
 
         Args:
             driver: ``sqlite`` or ``postgresql``.
             url: as that driver takes it.
             settings: statements to execute first.
+            told: turns the driver's error into the one to raise.
+            transaction: whether statements wait for a commit.
 
         Raises:
-            AdbcError: the driver does not get through.
+            AdbcError: the driver does not get through; or what `told` makes of it.
             MissingLibrary: the driver, or pyarrow, is not installed.
         """
         try:
@@ -46,12 +60,14 @@ class Adbc:
             module = importlib.import_module(f"adbc_driver_{driver}")
         except ImportError as error:
             raise MissingLibrary(f"adbc-driver-{driver} pyarrow", f"A database of type {driver}") from error
+        self._tell = told
         with contextlib.ExitStack() as stack, self._told():
             database = stack.enter_context(module.connect(url))
             self._connection = stack.enter_context(self._manager.AdbcConnection(database))
+            if transaction:
+                self._connection.set_autocommit(False)
             self._opened = stack.pop_all()
-        for statement in settings:
-            self._execute(statement)
+        self.execute(*settings)
 
     def append(self, table: str, rows: Rows, schema: str | None = None) -> int:
         """Append the rows of a DuckDB SELECT to a table; returns how many.
@@ -88,10 +104,12 @@ class Adbc:
         """Close the connection; safe to call twice."""
         self._opened.close()
 
-    def _execute(self, sql: str) -> None:
-        with self._statement({}) as statement:
-            statement.set_sql_query(sql)
-            statement.execute_update()
+    def execute(self, *statements: str) -> None:
+        """Execute statements one by one."""
+        for sql in statements:
+            with self._statement({}) as statement:
+                statement.set_sql_query(sql)
+                statement.execute_update()
 
     @contextlib.contextmanager
     def _statement(self, options: Mapping[str, str]) -> Iterator[Any]:
@@ -104,4 +122,4 @@ class Adbc:
         try:
             yield
         except self._manager.Error as error:
-            raise AdbcError(str(error)) from error
+            raise self._tell(error) from error

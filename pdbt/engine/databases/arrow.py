@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..errors import BuildError, MissingLibrary
+from ..reading.model import Column
+from .names import quoted
 from .reader import finish
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 BATCH_CELLS = 500_000  # of a stream; some tens of megabytes at most
 BATCH_ROWS = 50_000
 INTERRUPTED = "INTERRUPT Error"
+_REGISTERED = "pdbt rows of a Python table"
 _ERRORS = {
     "Conversion Error": "ConversionException",
     "Constraint Error": "ConstraintException",
@@ -63,6 +66,17 @@ class Rows:
         except BaseException as failure:  # Ctrl-C, too: a driver would tell it as an error of its own
             self._failure = failure
             raise
+
+
+@contextlib.contextmanager
+def registered(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[tuple[str, list[Column]]]:
+    """Let DuckDB read an Arrow table; yields the SELECT that reads it, and its columns with DuckDB's types."""
+    finish(connection).register(_REGISTERED, rows)
+    try:
+        described = connection.execute(f"DESCRIBE {quoted(_REGISTERED)}").fetchall()
+        yield f"FROM {quoted(_REGISTERED)}", [Column(str(name), str(kind)) for name, kind, *_ in described]
+    finally:
+        connection.unregister(_REGISTERED)
 
 
 @contextlib.contextmanager

@@ -92,6 +92,10 @@ class Database(Protocol):
         """Return the table's columns with the database's own type names."""
         ...
 
+    def relation(self, table: str) -> str:
+        """Return a table's name as SQL writes it."""
+        ...
+
     def query(self, select: str, limit: int) -> tuple[list[str], list[tuple[object, ...]], int]:
         """Run a SELECT (a check): column names, the first `limit` rows, and how many rows there are. Raises BuildError."""
         ...

@@ -31,6 +31,9 @@ CATALOG = "database"  # as a reader of db/database.duckdb sees it
 KEPT = "published"
 SHIELDED_BYTES = 1 << 30  # a larger file takes so long to make that two runs do not follow each other within a reader's opening
 MOSTLY_FREE = 0.75  # the published run takes half of a file, and the one before it, now free, the other
+# Half of DuckDB's own. A filter leaves a row group half empty, and those that DuckDB cannot write as they are it fills up one
+# after the other, on one core: 2 million rows imported, filtered and exported take 1.95 s instead of 2.55 s with two cores.
+ROW_GROUP_ROWS = 61_440
 COPY_ADVANTAGE = 40.0  # measured: 119 MB copied in 0.15 s as a file, in 5 to 6 s as a table
 
 
@@ -114,7 +117,7 @@ class Beginning:
         a thousand writes to the disk. Only `seal` makes a checkpoint.
         """
         self._connection.execute("SET checkpoint_threshold = '1000TB'")
-        self._attach(self._files.building, "RECOVERY_MODE no_wal_writes")
+        self._attach(self._files.building, f"RECOVERY_MODE no_wal_writes, ROW_GROUP_SIZE {ROW_GROUP_ROWS}")
 
     def _cells(self, catalog: str) -> dict[str, int]:
         """Return rows times columns of each table, as DuckDB remembers them."""

@@ -106,6 +106,10 @@ class DuckDBFile:
             described = self.reader.execute(f"DESCRIBE {quoted(table)}").fetchall()
         return [Column(str(name), str(kind)) for name, kind, *_ in described]
 
+    def relation(self, table: str) -> str:
+        """Return a table's name as SQL writes it."""
+        return quoted(table)
+
     def query(self, select: str, limit: int) -> tuple[list[str], list[tuple[object, ...]], int]:
         """Run a SELECT: column names, the first `limit` rows, and how many there are. Raises BuildError."""
         with told("", lines_before=1):

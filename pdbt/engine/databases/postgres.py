@@ -14,7 +14,7 @@ from ..errors import BuildError, PdbtError
 from ..reading.model import Column
 from . import exports
 from .adbc import Adbc
-from .arrow import Rows, plain_table, streamed
+from .arrow import Rows, plain_table, registered, streamed
 from .base import UnusableStart
 from .files import WORK_FOLDER
 from .names import quoted
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
 
 SENT = "pdbt rows sent"
-ROWS_OF_PYTHON = "pdbt rows of a Python table"
 FOUND = "pdbt_found"
 ANALYZED_ROWS = 1_000  # from here on the planner should know what is in a table
 NOTICE_A_KILLED_RUN = "SET client_connection_check_interval = '1s'"  # or its statement, and its lock, would live on until it ends
@@ -125,14 +124,8 @@ class PostgreSQL:
 
     def write(self, table: str, rows: pa.Table) -> int:
         """Replace the table by an Arrow table; returns rows."""
-        finish(self.reader).register(ROWS_OF_PYTHON, plain_table(table, rows))
-        try:
-            with told(table):
-                described = self.reader.execute(f"DESCRIBE {quoted(ROWS_OF_PYTHON)}").fetchall()
-                columns = [Column(str(name), str(kind)) for name, kind, *_ in described]
-                return self.load(table, f"FROM {quoted(ROWS_OF_PYTHON)}", columns)
-        finally:
-            self.reader.unregister(ROWS_OF_PYTHON)
+        with told(table), registered(self.reader, plain_table(table, rows)) as (select, columns):
+            return self.load(table, select, columns)
 
     def read(self, table: str) -> pa.Table:
         """Return the whole table."""
@@ -151,6 +144,10 @@ class PostgreSQL:
         if not found:
             raise BuildError(f"{table}: there is no such table in {self.name}.")
         return [Column(name, kind) for name, kind in found]
+
+    def relation(self, table: str) -> str:
+        """Return a table's name as SQL writes it."""
+        return quoted(folded(table))
 
     def query(self, select: str, limit: int) -> tuple[list[str], list[tuple[object, ...]], int]:
         """Run a SELECT: column names, the first `limit` rows, and how many there are. Raises BuildError."""

@@ -1,0 +1,36 @@
+"""Notices of `pdbt transfer` in a project that names whom to tell."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from tests.conftest import MakeProject, RunProcess
+from tests.notices.conftest import Listener
+from tests.notices.test_runs import settle
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_transfer_that_fails_three_times_is_told_once_and_once_when_it_works_again(
+    make_project: MakeProject, run_process: RunProcess, listener: Listener
+) -> None:
+    project = make_project()
+    settle(project, 'urls = ["${NOTIFY_URL}"]')
+    origin, target = project / "origin.sqlite", project / "target.duckdb"
+    origin.touch()
+    words = [sys.executable, "-m", "pdbt", "transfer", "--from", origin, "--table", "t", "--to", target, "--project", project]
+
+    def transfer() -> int:
+        return run_process(words, cwd=ROOT, env={"NOTIFY_URL": listener.url}).code
+
+    assert [transfer() for _ in range(3)] == [1, 1, 1]
+    assert listener.titles == [f"shop: the transfer to t of DuckDB {target} failed"]
+    assert listener.received[0]["message"].splitlines()[:2] == [f"From: t of SQLite {origin}", f"Step: transfer to t of DuckDB {target}"]
+    with closing(sqlite3.connect(origin)) as connection, connection:
+        connection.execute("CREATE TABLE t (a INTEGER)")
+    assert transfer() == 0
+    assert transfer() == 0
+    assert listener.titles[1:] == [f"shop: the transfer to t of DuckDB {target} works again"]

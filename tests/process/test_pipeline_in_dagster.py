@@ -1,0 +1,213 @@
+"""Projects in a real Dagster: their jobs run by hand, by the schedule and when files arrive, beside readers and beside each other."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pdbt.scaffold import NewProject, new_project
+from tests.conftest import MakeProject, RunProject, StartProcess
+from tests.pipeline.pair import facts, pair, require_generation, write_generation
+from tests.pipeline.projects import Project
+from tests.pipeline.projects import ask as query
+from tests.process.graphql import ask, assets, launch_run, location_fault, runs, scheduled_runs, wait_for_run
+from tests.process.instances import Shop, dagster_settings, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = {"COUNTRIES", "COUNTRY_FIGURES", "CONTINENTS", "data/processed/COUNTRY_FIGURES.csv", "data/final/CONTINENTS.csv"}
+QUIET = {"schedule_status": "stopped", "sensor_status": "stopped"}
+FLIGHTS = (
+    "SELECT carrier, month, count(*) AS flights, avg(dep_delay) AS delay\nFROM FLIGHTS GROUP BY carrier, month ORDER BY carrier, month\n"
+)
+
+
+def name_of(project: Path) -> str:
+    return f"{project.parent.name}-sample" if project.name == "sample" else project.name
+
+
+@pytest.mark.parametrize("database", ["duckdb", "sqlite", "postgresql"])
+def test_real_files_are_published_by_hand_and_by_the_schedule_and_the_history_stays(
+    make_project: MakeProject,
+    flights_folder: Path,
+    launched: Callable[..., Shop],
+    database: str,
+    request: pytest.FixtureRequest,
+) -> None:
+    url = str(request.getfixturevalue("postgres_url")) if database == "postgresql" else None
+    project = make_project("flights", database="commune" if url else database, url=url, data=sorted(flights_folder.iterdir()))
+    (project / "scripts/final/BY_CARRIER.sql").write_text(FLIGHTS, encoding="utf-8")
+    shop = launched(project, **QUIET)
+    first = launch_run(shop.port, "flights")
+    assert wait_for_run(shop.port, first) == "SUCCESS"
+    target = url or str(project / f"db/database.{database}")
+    assert query(database, target, "SELECT sum(flights) FROM BY_CARRIER") == [(336776,)]
+    assert (project / "data/final/BY_CARRIER.csv").read_text().startswith("carrier,month,flights,delay\n")
+
+    assert shop.stop().code == 0
+    dagster_settings(project, schedule="* * * * *", schedule_status="running")
+    assert shop.launch().code == 0
+    assert runs(shop.port) == {first: "SUCCESS"}
+    (project / "scripts/final/BY_CARRIER.sql").write_text(FLIGHTS.replace("count(*)", "2 * count(*)"), encoding="utf-8")
+    wait_until(lambda: "SUCCESS" in scheduled_runs(shop.port).values(), 150)
+    assert query(database, target, "SELECT sum(flights) FROM BY_CARRIER") == [(2 * 336776,)]
+    assert set(scheduled_runs(shop.port).values()) <= {"SUCCESS", "STARTED", "STARTING"}
+
+
+def test_six_instances_run_their_jobs_beside_each_other(tmp_path: Path, launched: Callable[..., Shop]) -> None:
+    shops = {}
+    for database in ("duckdb", "sqlite", "commune"):
+        project = new_project(NewProject(str(tmp_path / f"a_{database}"), database)).target
+        (project / "data/source/LETTERS.csv").write_text("id,letter\n1,a\n2,b\n")
+        (project / "scripts/final/COUNTED.sql").write_text("SELECT count(*) AS letters FROM LETTERS\n")
+        for path in (project, project / "sample"):
+            shops[name_of(path)] = launched(path, **QUIET)
+    assert len({shop.record["pid"] for shop in shops.values()}) == 6
+    started = {name: launch_run(shop.port, name) for name, shop in shops.items()}
+    assert {name: wait_for_run(shops[name].port, run_id) for name, run_id in started.items()} == dict.fromkeys(shops, "SUCCESS")
+    for name, shop in shops.items():
+        assert assets(shop.port) == (SAMPLE if name.endswith("-sample") else {"LETTERS", "COUNTED", "data/final/COUNTED.csv"})
+        assert list(runs(shop.port)) == [started[name]]
+
+    stopped = shops.pop("a_sqlite")
+    assert stopped.stop().code == 0
+    assert stopped.family() == []
+    for name, shop in shops.items():
+        assert wait_for_run(shop.port, launch_run(shop.port, name)) == "SUCCESS"
+
+
+def test_readers_are_not_disturbed_by_ten_runs(
+    make_project: MakeProject, launched: Callable[..., Shop], start_process: StartProcess, run_project: RunProject
+) -> None:
+    project = pair(Project(make_project("pairs"), "duckdb", run_project))
+    shop = launched(project.path, **QUIET)
+    assert wait_for_run(shop.port, launch_run(shop.port, "pairs")) == "SUCCESS"
+    stop = project.path / "stop"
+    command = [sys.executable, "-m", "tests.pipeline.reading_process", project.kind, project.database, stop]
+    readers = [start_process(command, cwd=ROOT) for _ in range(4)]
+    assert [reader.stdout.readline() for reader in readers if reader.stdout] == ["reading\n"] * 4
+    for generation in range(1, 11):
+        write_generation(project, generation)
+        assert wait_for_run(shop.port, launch_run(shop.port, "pairs")) == "SUCCESS"
+    stop.touch()
+    allowed = [facts(generation) for generation in range(11)]
+    for reader in readers:
+        stdout, stderr = reader.communicate(timeout=60)
+        assert reader.returncode == 0, stderr
+        told = json.loads(stdout)
+        for answers in ([tuple(answer) for answer in told["answers"]], [tuple(answer) for answer in told["in_turn"]]):
+            assert answers == [answer for answer in allowed if answer in answers], "a mixture, or a step back"
+            assert len(answers) >= 5
+    require_generation(project, 10)
+
+
+def test_a_file_that_arrives_starts_a_run_and_becomes_an_asset(make_project: MakeProject, launched: Callable[..., Shop]) -> None:
+    project = make_project("letters")
+    shop = launched(project, schedule_status="stopped")
+    assert assets(shop.port) == set()
+    (project / "data/source/LETTERS.csv").write_text("id,letter\n1,a\n2,b\n")
+    database = project / "db/database.duckdb"
+    wait_until(database.exists, 90)
+    wait_until(lambda: assets(shop.port) == {"LETTERS"}, 90)
+    assert query("duckdb", str(database), "SELECT count(*) FROM LETTERS") == [(2,)]
+    wait_until(lambda: set(runs(shop.port).values()) == {"SUCCESS"}, 30)
+    time.sleep(12)
+    assert len(runs(shop.port)) == 1, "one run for one file"
+
+
+def test_a_run_that_was_going_when_the_machine_died_is_failed_at_the_next_launch(
+    make_project: MakeProject, launched: Callable[..., Shop]
+) -> None:
+    project = make_project("slow")
+    (project / "data/source/LETTERS.csv").write_text("id,letter\n1,a\n")
+    (project / "scripts/final/SLOW.py").write_text("import time\n\n\ndef table(LETTERS):\n    time.sleep(300)\n    return LETTERS\n")
+    shop = launched(project, **QUIET)
+    run_id = launch_run(shop.port, "slow")
+    wait_until(lambda: runs(shop.port)[run_id] == "STARTED")
+    for process in shop.family():
+        process.kill()
+    assert shop.launch().code == 0
+    assert runs(shop.port) == {run_id: "FAILURE"}
+
+
+def test_a_run_whose_process_is_killed_is_failed_and_one_that_is_terminated_is_canceled(
+    make_project: MakeProject, launched: Callable[..., Shop]
+) -> None:
+    project = make_project("slow")
+    (project / "data/source/LETTERS.csv").write_text("id,letter\n1,a\n")
+    (project / "scripts/final/SLOW.py").write_text("import time\n\n\ndef table(LETTERS):\n    time.sleep(300)\n    return LETTERS\n")
+    shop = launched(project, **QUIET)
+    before = {process.pid for process in shop.family()}
+    killed = launch_run(shop.port, "slow")
+    wait_until(lambda: runs(shop.port)[killed] == "STARTED")
+    for process in shop.family():
+        if process.pid not in before:
+            process.kill()
+    assert wait_for_run(shop.port, killed) == "FAILURE"
+
+    terminated = launch_run(shop.port, "slow")
+    wait_until(lambda: runs(shop.port)[terminated] == "STARTED")
+    mutation = "mutation($id: String!) { terminateRun(runId: $id) { __typename } }"
+    assert ask(shop.port, mutation, id=terminated)["terminateRun"]["__typename"] == "TerminateRunSuccess"
+    assert wait_for_run(shop.port, terminated) == "CANCELED"
+
+
+def test_what_changes_in_the_scripts_is_in_the_page_without_a_restart(make_project: MakeProject, launched: Callable[..., Shop]) -> None:
+    project = make_project("letters")
+    (project / "data/source/LETTERS.csv").write_text("id,letter\n1,a\n")
+    shop = launched(project, **QUIET)
+    (project / "scripts/final/COUNTED.sql").write_text("SELECT count(*) AS letters FROM LETTERS\n")
+    wait_until(lambda: "COUNTED" in assets(shop.port), 60)
+    assert wait_for_run(shop.port, launch_run(shop.port, "letters")) == "SUCCESS"
+    assert query("duckdb", str(project / "db/database.duckdb"), "SELECT letters FROM COUNTED") == [(1,)]
+
+
+def test_steps_of_the_owner_run_in_dagster_too(make_project: MakeProject, launched: Callable[..., Shop]) -> None:
+    project = make_project("letters")
+    source = project / "scripts/source.py"
+    fetching = "(PROJECT / 'data/source/FETCHED.csv').write_text('id\\n1\\n')\n        run.import_sources()"
+    source.write_text(source.read_text().replace("run.import_sources()", fetching))
+    script = project / "macro/python-run-process.py"
+    own = "def told(run):\n    (PROJECT / 'told').write_text('done')\n\n\nSTEPS = [import_data, transform_data, export_results, told]"
+    script.write_text(script.read_text().replace("STEPS = [import_data, transform_data, export_results]", own))
+    shop = launched(project, **QUIET)
+    assert wait_for_run(shop.port, launch_run(shop.port, "letters")) == "SUCCESS"
+    assert query("duckdb", str(project / "db/database.duckdb"), "SELECT count(*) FROM FETCHED") == [(1,)]
+    assert (project / "told").read_text() == "done"
+
+
+def test_five_hundred_tables_show_in_the_page(make_project: MakeProject, launched: Callable[..., Shop]) -> None:
+    project = make_project("many")
+    (project / "data/source/T0.csv").write_text("id\n1\n")
+    for number in range(1, 500):
+        (project / f"scripts/final/T{number}.sql").write_text(f"SELECT id FROM T{number - 1}\n")
+    shop = launched(project, **QUIET)
+    assert assets(shop.port) == {f"T{n}" for n in range(500)} | {f"data/final/T{n}.csv" for n in range(1, 500)}
+
+
+@pytest.mark.parametrize(
+    ("script", "broken", "told"),
+    [
+        ("scripts/final/COUNTED.sql", "SELECT * FROM NOWHERE\n", "reads NOWHERE, which no file of this project makes"),
+        ("scripts/source.py", "import sys\n\nsys.exit('enough')\n", "ended Python while it was read: sys.exit(enough)"),
+    ],
+)
+def test_a_fault_in_the_scripts_is_shown_and_the_page_goes_on(
+    make_project: MakeProject, launched: Callable[..., Shop], script: str, broken: str, told: str
+) -> None:
+    project = make_project("letters")
+    (project / "data/source/LETTERS.csv").write_text("id,letter\n1,a\n")
+    shop = launched(project, **QUIET)
+    path = project / script
+    before = path.read_text() if path.exists() else "SELECT count(*) AS letters FROM LETTERS\n"
+    path.write_text(broken)
+    wait_until(lambda: told in location_fault(shop.port), 60)
+    path.write_text(before)
+    wait_until(lambda: not location_fault(shop.port), 60)
+    assert wait_for_run(shop.port, launch_run(shop.port, "letters")) == "SUCCESS"

@@ -1,0 +1,75 @@
+"""A real Dagster, in the middle of a run: killed and stopped, twenty times over, with nothing left of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pdbt.engine.process.ports import is_free
+from tests.conftest import MakeProject, RunProcess, StartProcess
+from tests.process.graphql import launch_run, runs
+from tests.process.instances import DEADLINE_SECONDS, LAUNCH, Shop, is_running, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+TIMES = 20
+SLOW = "import time\n\n\ndef table(LETTERS):\n    time.sleep(300)\n    return LETTERS\n"
+
+
+@pytest.fixture
+def slow(make_project: MakeProject, run_process: RunProcess, free_port: Callable[[], int], tmp_path: Path) -> Shop:
+    """A project whose run takes minutes, and which nothing starts by itself."""
+    project, port = make_project("slow"), free_port()
+    (project / "data" / "source" / "LETTERS.csv").write_text("id,letter\n1,a\n", encoding="utf-8")
+    (project / "scripts" / "final" / "SLOW.py").write_text(SLOW, encoding="utf-8")
+    settings = project / "pdbt.toml"
+    quiet = f'port = {port}\nschedule_status = "stopped"\nsensor_status = "stopped"\n'
+    settings.write_text(settings.read_text(encoding="utf-8").replace("port = 3000\n", quiet), encoding="utf-8")
+    return Shop(project, port, run_process, tmp_path)
+
+
+def begin_run(shop: Shop) -> None:
+    """Launch the instance and start a run; return when the run is in the middle of it."""
+    launched = shop.launch()
+    assert launched.code == 0, launched.stderr
+    run = launch_run(shop.port, "slow")
+    wait_until(lambda: runs(shop.port)[run] == "STARTED")
+
+
+def test_what_a_killed_one_left_behind_is_ended_twenty_times_in_a_row(slow: Shop) -> None:
+    for _ in range(TIMES):
+        begin_run(slow)
+        family = slow.family()
+        assert len(family) > 2
+        os.kill(slow.record["pid"], signal.SIGKILL)
+        stopped = slow.stop()
+        assert stopped.code == 0, stopped.stderr
+        assert [process for process in family if is_running(process.pid)] == []
+        assert slow.family() == []
+        assert is_free(slow.port)
+        assert not slow.pid_file.exists()
+
+
+def test_one_that_is_stopped_ends_its_run_in_order(slow: Shop) -> None:
+    begin_run(slow)
+    stopped = slow.stop()
+    assert stopped.code == 0, stopped.stderr
+    assert "by force" not in stopped.stdout
+    assert slow.family() == []
+    assert slow.launch().code == 0
+    assert set(runs(slow.port).values()) == {"CANCELED"}
+
+
+def test_launches_at_the_same_instant_make_one(slow: Shop, start_process: StartProcess) -> None:
+    for _ in range(3):
+        started = [start_process([sys.executable, slow.script(LAUNCH)], cwd=slow.cwd) for _ in range(2)]
+        said = [process.communicate(timeout=DEADLINE_SECONDS)[0] for process in started]
+        assert [process.returncode for process in started] == [0, 0]
+        assert sorted("already running" in text for text in said) == [False, True]
+        assert all(f"(PID {slow.record['pid']})" in text for text in said)
+        assert slow.stop().code == 0
