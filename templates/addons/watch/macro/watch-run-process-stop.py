@@ -1,0 +1,13 @@
+"""Stop the project's watcher; running tasks may end first. Try: python3 macro/watch-run-process-stop.py --help."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pdbt.cli import main
+
+SETTINGS = Path(__file__).resolve().parents[1] / "pdbt.toml"
+
+if __name__ == "__main__":
+    sys.exit(main(["watch", "stop", "--pipeline", str(SETTINGS), *sys.argv[1:]]))
