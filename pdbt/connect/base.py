@@ -1,0 +1,220 @@
+"""What a kind of database must do for a transfer; the rest of the room knows no more of it."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ..engine.errors import BuildError, PdbtError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from .address import Address
+
+BATCH_ROWS = 50_000
+MODES = ("replace", "append", "upsert")
+
+
+class TransferRefused(PdbtError, ValueError):
+    """What would not arrive as it left, and is therefore not sent.
+
+    Attributes:
+        column: the column at fault; empty when it is not one.
+        kind: its kind.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, column: str = "", kind: str = "") -> None:
+        """Keep the column beside the sentence."""
+        super().__init__(message, hint)
+        self.column = column
+        self.kind = kind
+
+
+class TransferFailed(BuildError):
+    """A transfer that a database ended; the target is as it was."""
+
+
+class ConnectionLost(TransferFailed):
+    """A transfer that lost its connection, or met another fault that passes: it is tried again."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's name in its database; the schema is empty where the database has a usual one."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        """Return the name as a person writes it."""
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name, the kind of its values, and the type in its database's own words."""
+
+    name: str
+    kind: str
+    native: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is read: a table, or the rows of a SELECT.
+
+    Attributes:
+        table: the table; None when it is a SELECT.
+        select: the SELECT, in the SQL of its database; empty when it is a table.
+        where: a condition on the rows, in the same SQL; empty for all.
+        parallel: how many connections may read one table at once, where its database has one picture of it for all of them.
+    """
+
+    table: Table | None = None
+    select: str = ""
+    where: str = ""
+    parallel: int = 1
+
+    @property
+    def label(self) -> str:
+        """What a person calls it."""
+        return str(self.table) if self.table is not None else "the query"
+
+
+@dataclass(frozen=True)
+class Writing:
+    """What is written, and how.
+
+    Attributes:
+        table: the target.
+        columns: the target's columns that rows arrive for, in the order of the rows, of the kinds that they are stored as.
+        mode: ``replace``, ``append`` or ``upsert``.
+        key: the columns by which upsert finds a row.
+        exists: whether the target is there.
+        same: whether a replaced target has just these columns already.
+        added: columns that the target lacks.
+        widened: columns of the target whose type becomes wider.
+    """
+
+    table: Table
+    columns: tuple[Column, ...]
+    mode: str = "replace"
+    key: tuple[str, ...] = ()
+    exists: bool = False
+    same: bool = False
+    added: tuple[Column, ...] = ()
+    widened: tuple[Column, ...] = ()
+
+
+class Engine(Protocol):
+    """An open connection to one database."""
+
+    address: Address
+
+    def version(self) -> str:
+        """Return product and version."""
+        ...
+
+    def tables(self, pattern: str) -> list[Table]:
+        """Return the tables and views whose name, with its schema or without, fits a pattern as ``sales.*``."""
+        ...
+
+    def may_create(self) -> bool:
+        """Whether the user may create a table."""
+        ...
+
+    def describe(self, reading: Reading) -> list[Column]:
+        """Return the columns that are read, in order. Raises TransferFailed when the database refuses."""
+        ...
+
+    def estimate(self, reading: Reading) -> int | None:
+        """Return about how many rows there are, from the database's statistics where it has some; None when nobody knows."""
+        ...
+
+    def read(self, reading: Reading, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in the Arrow types of the columns' kinds; an unknown kind comes as text."""
+        ...
+
+    def undivided(self, reading: Reading) -> str:
+        """Return why one connection reads all of it, in half a sentence; empty when several can share the work."""
+        ...
+
+    def prepare_to_write(self) -> None:
+        """Expect to be written to while it is read."""
+        ...
+
+    def existing(self, table: Table) -> list[Column] | None:
+        """Return the columns of a table that may be written to; None when there is no such table."""
+        ...
+
+    def stored(self, kind: str, *, key: bool = False) -> tuple[str, str] | None:
+        """Return the type that a column of this kind is given, and the kind in which its rows are sent; None if there is none."""
+        ...
+
+    def create_statement(self, table: Table, columns: Sequence[Column], key: Sequence[str] = ()) -> str:
+        """Return the DDL of a table."""
+        ...
+
+    def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
+        """Write all rows, or none; return how many."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection; safe to call twice."""
+        ...
+
+
+def quoted(name: str, mark: str = '"') -> str:
+    """Return an identifier as SQL writes it."""
+    return mark + name.replace(mark, mark * 2) + mark
+
+
+def matching(tables: Sequence[Table], pattern: str) -> list[Table]:
+    """Return the tables that fit a pattern, by their whole name or, for a pattern without a dot, by the name alone."""
+    by_name = "." not in pattern
+    return [table for table in tables if fnmatch.fnmatchcase(table.name if by_name else str(table), pattern)]
+
+
+def first_line(error: object) -> str:
+    """Return the first line of what a driver said."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else "no reason given"
+
+
+def merge_statements(
+    target: str, staging: str, columns: Sequence[Column], key: Sequence[str], update: str, null_safe: str = "="
+) -> tuple[str, str]:
+    """Return UPDATE and INSERT that bring staged rows into a target by key.
+
+    Args:
+        target: the target's name, quoted.
+        staging: the staged rows' table, quoted.
+        columns: the columns that arrive.
+        key: the columns that identify a row.
+        update: the shape of the UPDATE, with {target}, {staging}, {set} and {on}.
+        null_safe: how two keys are compared.
+    """
+    names = [quoted(column.name) for column in columns]
+    keys = [quoted(name) for name in key]
+    on = " AND ".join(f"t.{name} {null_safe} s.{name}" for name in keys)
+    changed = ", ".join(f"{name} = s.{name}" for name in names if name not in keys) or f"{keys[0]} = s.{keys[0]}"
+    listed = ", ".join(names)
+    given = ", ".join(f"s.{name}" for name in names)
+    insert = f"INSERT INTO {target} ({listed}) SELECT {given} FROM {staging} AS s WHERE NOT EXISTS (SELECT 1 FROM {target} AS t WHERE {on})"
+    return update.format(target=target, staging=staging, set=changed, on=on), insert
+
+
+def refuse_bad_keys(writing: Writing, nulls: int, twice: int) -> None:
+    """Refuse rows that an upsert could not tell apart."""
+    keys = ", ".join(writing.key)
+    if nulls:
+        raise TransferRefused(
+            f"{nulls:,} of the rows have no value in the key {keys}.", "Leave them out with --where, or take another key."
+        )
+    if twice:
+        raise TransferRefused(
+            f"{twice:,} of the rows have a key {keys} that another row has too.", "Take a key that is unique in the source."
+        )

@@ -1,0 +1,380 @@
+"""MySQL and MariaDB: read through PyMySQL with rows decoded as Arrow columns, written by LOAD DATA LOCAL from memory."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+
+from .address import Address
+from .base import (
+    Column,
+    ConnectionLost,
+    Reading,
+    Table,
+    TransferFailed,
+    TransferRefused,
+    Writing,
+    first_line,
+    matching,
+    merge_statements,
+    quoted,
+    refuse_bad_keys,
+)
+from .faults import mysql_fault
+from .kinds import UNKNOWN, decimal, element
+from .mysql_load import Load, load_rows
+from .mysql_rows import row_batches
+from .mysql_types import NATIVE, described, kind_of
+from .values import convert
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CONNECT_SECONDS = 10
+LOCK_SECONDS = 60
+SLOW_WRITER_SECONDS = 3600  # how long the server waits for us to take rows
+LONGEST_NAME = 64
+KEY_CHARACTERS = 255
+STAGING = "pdbt_rows"
+_LOST = frozenset({1040, 1053, 1205, 1213, 2002, 2003, 2006, 2013, 2055, 4031})
+_READING = ("SET NAMES utf8mb4", "SET time_zone = '+00:00'", f"SET SESSION net_write_timeout = {SLOW_WRITER_SECONDS}")
+_WRITING = (
+    "SET NAMES utf8mb4",
+    "SET time_zone = '+00:00'",
+    "SET sql_mode = 'STRICT_ALL_TABLES,ANSI_QUOTES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION'",
+    f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}",
+)
+_TABLES = """
+    SELECT table_schema, table_name FROM information_schema.tables
+    WHERE table_schema NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys') ORDER BY 1, 2
+"""
+_COLUMNS = """
+    SELECT column_name, column_type, column_comment FROM information_schema.columns
+    WHERE table_schema = coalesce(nullif(%s, ''), database()) AND table_name = %s AND coalesce(generation_expression, '') = ''
+    ORDER BY ordinal_position
+"""
+_JSON_CHECKS = """
+    SELECT constraint_name FROM information_schema.check_constraints
+    WHERE constraint_schema = coalesce(nullif(%s, ''), database()) AND table_name = %s AND check_clause LIKE 'json_valid(%%'
+"""
+_TIED = """
+    SELECT (SELECT count(*) FROM information_schema.referential_constraints
+            WHERE unique_constraint_schema = {schema} AND referenced_table_name = %s)
+         + (SELECT count(*) FROM information_schema.triggers WHERE event_object_schema = {schema} AND event_object_table = %s)
+""".format(schema="coalesce(nullif(%s, ''), database())")
+_UPDATE = "UPDATE {target} AS t JOIN {staging} AS s ON {on} SET {set}"
+
+
+class MySQL:
+    """An open connection to a database of MySQL or MariaDB."""
+
+    def __init__(self, address: Address) -> None:
+        """Connect. Raises ConnectionFault."""
+        self.address = address
+        self._connection = self._connect(_READING)
+        self._is_mariadb = "mariadb" in str(self._one("SELECT version()")).casefold()
+
+    def version(self) -> str:
+        """Return product and version."""
+        return f"{'MariaDB' if self._is_mariadb else 'MySQL'} {str(self._one('SELECT version()')).partition('-')[0]}"
+
+    def tables(self, pattern: str) -> list[Table]:
+        """Return the tables that fit a pattern; those of the connection's own database are written without it."""
+        found = [Table("" if schema == self.address.database else str(schema), str(name)) for schema, name in self._rows(_TABLES)]
+        return matching(found, pattern.removeprefix(f"{self.address.database}."))
+
+    def may_create(self) -> bool:
+        """Whether the user may create tables in the connection's database."""
+        grants = [str(row[0]) for row in self._rows("SHOW GRANTS")]
+        return bool(self.address.database) and any(re.match(r"GRANT .*\b(ALL PRIVILEGES|CREATE)\b", grant) for grant in grants)
+
+    def describe(self, reading: Reading) -> list[Column]:
+        """Return the columns that are read."""
+        if reading.table is not None:
+            columns = self.existing(reading.table, generated=True)
+            if columns is None:
+                raise TransferFailed(f"{self.address.label}: there is no table {reading.table} that one may read.")
+            return columns
+        with self._told(), self._connection.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM {_relation(reading)} LIMIT 0")
+            return [described(field) for field in cursor._result.fields]
+
+    def estimate(self, reading: Reading) -> int | None:
+        """Return the server's estimate for a table."""
+        if reading.table is None or reading.where:
+            return None
+        select = (
+            "SELECT table_rows FROM information_schema.tables WHERE table_schema = coalesce(nullif(%s, ''), database()) AND table_name = %s"
+        )
+        found = self._rows(select, reading.table.schema, reading.table.name)
+        return int(found[0][0]) if found and found[0][0] is not None else None
+
+    def read(self, reading: Reading, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows."""
+        expressions = ", ".join(_sent(column) for column in columns)
+        select = f"SELECT {expressions} FROM {_relation(reading)}"
+        connection = self._connect(_READING)
+        try:
+            with self._told():
+                for batch in row_batches(connection, select, [column.kind == "BLOB" for column in columns]):
+                    yield convert(batch, columns)
+        finally:
+            connection._force_close()  # the rest of the answer is not waited for
+
+    def undivided(self, reading: Reading) -> str:
+        """Return why one connection reads all of it."""
+        return "MySQL has no picture of a table that several connections share"
+
+    def prepare_to_write(self) -> None:
+        """Need nothing: each reading and writing has a connection of its own."""
+
+    def existing(self, table: Table, *, generated: bool = False) -> list[Column] | None:
+        """Return the columns of a table."""
+        select = _COLUMNS.replace("AND coalesce(generation_expression, '') = ''", "") if generated else _COLUMNS
+        rows = self._rows(select, table.schema, table.name)
+        checked = {str(row[0]) for row in self._rows(_JSON_CHECKS, table.schema, table.name)} if self._is_mariadb else set()
+        columns = []
+        for name, native, comment in rows:
+            kind = "JSON" if name in checked else "UUID" if (native, comment) == ("char(36)", "UUID") else kind_of(str(native))
+            columns.append(Column(str(name), kind, str(native)))
+        return columns or None
+
+    def stored(self, kind: str, *, key: bool = False) -> tuple[str, str] | None:
+        """Return the column type for a kind; MySQL has no arrays."""
+        if element(kind) is not None:
+            return None
+        if kind == "VARCHAR" and key:
+            return f"varchar({KEY_CHARACTERS}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", kind
+        if kind == "VARCHAR":
+            return "longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", kind
+        if kind == "UUID":
+            # MariaDB's own type takes no UUID of another variant than RFC 4122's.
+            return "char(36) CHARACTER SET ascii COLLATE ascii_bin COMMENT 'UUID'", kind
+        if (parts := decimal(kind)) is not None:
+            return (kind.replace("DECIMAL", "decimal"), kind) if parts[1] <= (38 if self._is_mariadb else 30) else None
+        return (NATIVE[kind], kind) if kind in NATIVE else None
+
+    def create_statement(self, table: Table, columns: Sequence[Column], key: Sequence[str] = ()) -> str:
+        """Return the DDL of a table; a TIMESTAMP says that it may be NULL, or MySQL would fill it in."""
+        lines = [f"{quoted(column.name)} {column.native}{' NULL' if column.name not in key else ''}" for column in columns]
+        if key:
+            lines.append(f"PRIMARY KEY ({', '.join(map(quoted, key))})")
+        return f"CREATE TABLE {_name(table)} (\n  " + ",\n  ".join(lines) + "\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
+
+    def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
+        """Write all rows, or none: a table that nobody knows is filled first, or it is one transaction."""
+        connection = self._connect(_WRITING, loads=True)
+        try:
+            with self._told():
+                self._lock(connection, writing.table)
+                write = {"replace": self._replace, "append": self._append, "upsert": self._upsert}[writing.mode]
+                rows = write(connection, writing, batches)
+                self._commit(connection, writing)
+            return rows
+        finally:
+            connection._force_close()  # which ends the transaction, whatever state it is in
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection._force_close()
+
+    # Writing ----------------------------------------------------------------------------------------------------------
+
+    def _replace(self, connection: Any, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
+        """Fill a table beside the target, then let the two change names at once."""
+        target, staging, old = writing.table, self._beside(writing.table, "new"), self._beside(writing.table, "old")
+        tied = writing.exists and bool(self._one(_TIED, target.schema, target.name, target.schema, target.name))
+        _execute(connection, f"DROP TABLE IF EXISTS {_name(staging)}, {_name(old)}")
+        if writing.same:
+            _execute(connection, f"CREATE TABLE {_name(staging)} LIKE {_name(target)}")
+        else:
+            _execute(connection, self.create_statement(staging, writing.columns, writing.key))
+        try:
+            rows = load_rows(connection, Load(_name(staging), writing.columns), batches)
+            connection.commit()
+            if tied:
+                self._exchange_rows(connection, writing, staging)
+            elif writing.exists:
+                _execute(connection, f"RENAME TABLE {_name(target)} TO {_name(old)}, {_name(staging)} TO {_name(target)}")
+            else:
+                _execute(connection, f"RENAME TABLE {_name(staging)} TO {_name(target)}")
+        finally:
+            with contextlib.suppress(pymysql.Error, OSError):
+                _execute(connection, f"DROP TABLE IF EXISTS {_name(staging)}, {_name(old)}")
+        return rows
+
+    def _exchange_rows(self, connection: Any, writing: Writing, staging: Table) -> None:
+        """Replace rows and keep the table, because foreign keys or triggers are tied to it."""
+        target = writing.table
+        if not writing.same:
+            raise TransferRefused(
+                f"{target} has other columns, and foreign keys or triggers depend on it.",
+                "Replace it with the columns that it has, or drop what depends on it.",
+            )
+        names = ", ".join(quoted(column.name) for column in writing.columns)
+        _execute(connection, f"DELETE FROM {_name(target)}")
+        _execute(connection, f"INSERT INTO {_name(target)} ({names}) SELECT {names} FROM {_name(staging)}")
+        connection.commit()
+
+    def _append(self, connection: Any, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
+        self._prepare(connection, writing)
+        return load_rows(connection, Load(_name(writing.table), writing.columns), batches)
+
+    def _upsert(self, connection: Any, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
+        staging = quoted(STAGING)
+        lines = [f"{quoted(column.name)} {column.native} NULL" for column in writing.columns]
+        keys = ", ".join(quoted(name) for name in writing.key)
+        _execute(connection, f"CREATE TEMPORARY TABLE {staging} ({', '.join(lines)}, KEY ({keys})) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4")
+        rows = load_rows(connection, Load(staging, writing.columns), batches)
+        nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in writing.key)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT coalesce(sum({nulls}), 0), count(*) - count(DISTINCT {keys}) FROM {staging}")
+            missing, twice = cursor.fetchone()
+        refuse_bad_keys(writing, int(missing), int(twice) - int(missing))
+        connection.commit()
+        self._prepare(connection, writing)
+        for statement in merge_statements(_name(writing.table), staging, writing.columns, writing.key, _UPDATE):
+            _execute(connection, _qualified(statement) if statement.startswith("UPDATE") else statement)
+        return rows
+
+    def _commit(self, connection: Any, writing: Writing) -> None:
+        """Commit; when the answer is lost, appended rows may be there, and sending them again would double them."""
+        try:
+            connection.commit()
+        except (pymysql.Error, OSError) as error:
+            if writing.mode != "append":
+                raise
+            message = f"{self.address.label} did not answer whether it kept the rows appended to {writing.table}."
+            raise TransferFailed(message, "Look whether they are there before you try again.") from error
+
+    def _prepare(self, connection: Any, writing: Writing) -> None:
+        """Make the target ready; MySQL ends a transaction with every change of a table, so this comes before the rows."""
+        target = _name(writing.table)
+        if not writing.exists:
+            _execute(connection, self.create_statement(writing.table, writing.columns, writing.key))
+        else:
+            self._require_transactions(writing.table)
+        for column in writing.added:
+            _execute(connection, f"ALTER TABLE {target} ADD COLUMN {quoted(column.name)} {column.native} NULL")
+        for column in writing.widened:
+            _execute(connection, f"ALTER TABLE {target} MODIFY COLUMN {quoted(column.name)} {column.native}")
+        _execute(connection, "START TRANSACTION")
+
+    def _require_transactions(self, table: Table) -> None:
+        select = (
+            "SELECT engine FROM information_schema.tables WHERE table_schema = coalesce(nullif(%s, ''), database()) AND table_name = %s"
+        )
+        engine = str(self._one(select, table.schema, table.name))
+        if engine.casefold() != "innodb":
+            raise TransferRefused(f"{table} is a table of the engine {engine}, which has no transactions.", "Make it one of InnoDB.")
+
+    def _lock(self, connection: Any, table: Table) -> None:
+        """Keep other transfers into the same table waiting."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT GET_LOCK(%s, %s)", (self._beside(table, "lock").name, LOCK_SECONDS))
+            if not cursor.fetchone()[0]:
+                raise ConnectionLost(f"{self.address.label}: another transfer writes to {table}.", "Try again when it has ended.")
+
+    def _beside(self, table: Table, ending: str) -> Table:
+        """Return a name for a table of our own, the same each time for a target, so that what a kill left is found."""
+        digest = f"{zlib.crc32(f'{table.schema}.{table.name}'.encode()):08x}"
+        return Table(table.schema, f"{STAGING}_{digest}_{ending}"[:LONGEST_NAME])
+
+    # Connections ------------------------------------------------------------------------------------------------------
+
+    def _connect(self, settings: Sequence[str], *, loads: bool = False) -> Any:
+        address = self.address
+        try:
+            connection = pymysql.connect(
+                host=address.host,
+                port=address.port or 0,
+                user=address.user or None,
+                password=address.password,
+                database=address.database or None,
+                charset="utf8mb4",
+                connect_timeout=CONNECT_SECONDS,
+                local_infile=loads,
+                program_name="pdbt transfer",
+                **_tls(address),
+            )
+        except pymysql.Error as error:
+            raise mysql_fault(address, error) from None
+        except (OSError, RuntimeError, UnicodeError) as error:
+            raise mysql_fault(address, error) from None
+        connection._local_infile = False  # no file of this machine is sent, whatever the server asks for
+        for statement in settings:
+            _execute(connection, statement)
+        return connection
+
+    def _one(self, select: str, *values: object) -> Any:
+        return self._rows(select, *values)[0][0]
+
+    def _rows(self, select: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._told(), self._connection.cursor() as cursor:
+            cursor.execute(select, values or None)
+            return list(cursor.fetchall())
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (pymysql.Error, OSError) as error:
+            code, said = (error.args[0], error.args[1]) if len(error.args) > 1 else (0, error)
+            reason = self.address.redact(first_line(said)).rstrip(".")
+            if code in _LOST or isinstance(error, (OSError, pymysql.InterfaceError)):
+                message = f"{self.address.label}: the connection was lost: {reason}."
+                raise ConnectionLost(message, "The target is as it was; try again.") from error
+            raise TransferFailed(f"{self.address.label}: {reason}.", "The target is as it was.") from error
+
+
+def _execute(connection: Any, statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def _qualified(update: str) -> str:
+    """Return an UPDATE over a join with its assignments naming the target: both tables have columns of these names."""
+    head, _, assignments = update.partition(" SET ")
+    return f"{head} SET " + re.sub(r'(^|, )("(?:[^"]|"")*") = s\.', r"\1t.\2 = s.", assignments)
+
+
+def _tls(address: Address) -> dict[str, Any]:
+    """Return PyMySQL's TLS arguments for the options of a URL."""
+    mode = (address.options.get("ssl_mode") or address.options.get("ssl-mode") or address.options.get("sslmode") or "").casefold()
+    authority = address.options.get("ssl_ca")
+    if not mode and not authority:
+        return {}
+    if mode in ("disabled", "disable"):
+        return {"ssl_disabled": True}
+    verifies = mode.replace("-", "_") in ("verify_ca", "verify_identity", "verify_full")
+    arguments = {"ca": authority, "check_hostname": mode.endswith(("identity", "full")), "verify_mode": verifies}
+    return {"ssl": {name: value for name, value in arguments.items() if value is not None}}
+
+
+def _sent(column: Column) -> str:
+    """Return the expression that reads a column: a float with all its digits, bits as a number."""
+    name = quoted(column.name, "`")
+    if column.native.startswith("float"):
+        return f"CAST({name} AS DOUBLE)"
+    if column.native.startswith("bit"):
+        return f"CAST({name} AS UNSIGNED)"
+    return f"CAST({name} AS CHAR)" if column.kind == UNKNOWN else name
+
+
+def _name(table: Table) -> str:
+    return f"{quoted(table.schema)}.{quoted(table.name)}" if table.schema else quoted(table.name)
+
+
+def _relation(reading: Reading) -> str:
+    """Return what stands behind FROM, for a session in which double quotes are texts."""
+    if reading.table is not None:
+        parts = [part for part in (reading.table.schema, reading.table.name) if part]
+        relation = ".".join(quoted(part, "`") for part in parts)
+    else:
+        relation = f"(\n{reading.select}\n) AS q"
+    return f"(SELECT * FROM {relation} WHERE {reading.where}) AS q" if reading.where else relation

@@ -1,0 +1,358 @@
+"""PostgreSQL: read and written through ADBC, which speaks COPY's binary form; one transaction a transfer."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import psycopg
+
+from .adbc import Session, Source, schema_of
+from .address import Address
+from .base import (
+    Column,
+    ConnectionLost,
+    Reading,
+    Table,
+    TransferFailed,
+    TransferRefused,
+    Writing,
+    first_line,
+    matching,
+    merge_statements,
+    quoted,
+    refuse_bad_keys,
+)
+from .divided import read_divided, why_undivided
+from .faults import postgresql_fault
+from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, decimal, element
+from .postgresql_types import NATIVE, kind_of, open_kind
+from .values import convert, mapped
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CONNECT_SECONDS = 10
+STAGING = "pdbt_rows"
+_OPTIONS = {"adbc.postgresql.batch_size_hint_bytes": "4194304"}
+_LOST = ("08", "57P", "40001", "40P01", "53300")  # connections lost, a server that stops, a deadlock, too many connections
+_DRIVERS_WORDS = re.compile(r"^[A-Z_]+: (\[libpq\] )?([Ff]ailed to [^:]*: )?(PGRES_[A-Z_]+ )?(ERROR:\s+)?")
+_TABLES = """
+    SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^(pg_|information_schema$)'
+    AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AND NOT c.relispartition ORDER BY 1, 2
+"""
+_COLUMNS = """
+    SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
+    WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum
+"""
+_DEPENDENTS = """
+    SELECT count(*) FROM pg_depend d WHERE d.refobjid = to_regclass(%s) AND d.deptype = 'n'
+    AND d.classid IN ('pg_rewrite'::regclass, 'pg_constraint'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass)
+    OR d.refobjid = to_regclass(%s) AND d.classid = 'pg_trigger'::regclass
+    OR d.objid = to_regclass(%s) AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_publication'::regclass
+"""
+_UPDATE = "UPDATE {target} AS t SET {set} FROM {staging} AS s WHERE {on}"
+
+
+class PostgreSQL:
+    """An open connection to a PostgreSQL database."""
+
+    def __init__(self, address: Address) -> None:
+        """Connect. Raises ConnectionFault."""
+        self.address = address
+        # The drivers know one scheme; the password travels as it was given.
+        self._url = re.sub(r"^[a-z]+(\+[a-z0-9]+)?://", "postgresql://", address.url)
+        try:
+            self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_SECONDS)
+        except psycopg.Error as error:
+            raise postgresql_fault(address, str(error)) from None
+        except UnicodeError:  # a host's name that cannot be one
+            raise postgresql_fault(address, "failed to resolve host") from None
+
+    def version(self) -> str:
+        """Return product and version."""
+        return f"PostgreSQL {self._one('SHOW server_version').split()[0]}"
+
+    def tables(self, pattern: str) -> list[Table]:
+        """Return the tables that the user may read and that fit a pattern."""
+        return matching([Table(str(schema), str(name)) for schema, name in self._rows(_TABLES)], pattern)
+
+    def may_create(self) -> bool:
+        """Whether there is a schema in the search path in which the user may create tables."""
+        return bool(self._one("SELECT coalesce(bool_or(has_schema_privilege(s, 'CREATE')), false) FROM unnest(current_schemas(false)) s"))
+
+    def describe(self, reading: Reading) -> list[Column]:
+        """Return the columns that are read."""
+        with self._told(), self._connection.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM {_relation(reading)} LIMIT 0")
+            assert cursor.description is not None and cursor.pgresult is not None  # noqa: S101, PT018 - what a SELECT has
+            types = [(column.type_code, cursor.pgresult.fmod(number)) for number, column in enumerate(cursor.description)]
+            names = [column.name for column in cursor.description]
+            natives = [self._one("SELECT format_type(%s, %s)", oid, modifier) for oid, modifier in types]
+        columns = [Column(name, kind_of(native), native) for name, native in zip(names, natives, strict=True)]
+        return self._measured(reading, columns)
+
+    def estimate(self, reading: Reading) -> int | None:
+        """Return the planner's estimate."""
+        with self._told():
+            (plan,) = self._rows(f"EXPLAIN (FORMAT JSON) SELECT * FROM {_relation(reading)}")
+        return int(plan[0][0]["Plan"]["Plan Rows"])
+
+    def read(self, reading: Reading, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows."""
+        self._refuse_matrices(reading, columns)
+        expressions = ", ".join(_sent(column) for column in columns)
+        select = f"SELECT {expressions} FROM {_relation(reading)}"
+        if reading.parallel > 1 and not self.undivided(reading):
+            yield from mapped(self._read_divided(reading, expressions), lambda batch: convert(batch, columns))
+            return
+        with contextlib.closing(self._session(transaction=False)) as session:
+            session.execute("SET TimeZone = 'UTC'")
+            with session.stream(select, _OPTIONS) as batches:
+                for batch in batches:
+                    yield convert(batch, columns)
+
+    def undivided(self, reading: Reading) -> str:
+        """Return why one connection reads all of it; empty for a plain table."""
+        if reading.table is None:
+            return "the rows of a query have no pages that can be divided"
+        with self._told():
+            return why_undivided(self._connection, _name(reading.table))
+
+    def _read_divided(self, reading: Reading, expressions: str) -> Iterator[pa.RecordBatch]:
+        assert reading.table is not None  # noqa: S101 - a query is not divided
+        name, also = _name(reading.table), f" AND ({reading.where}\n)" if reading.where else ""
+
+        def select(pages: str) -> str:
+            return f"SELECT {expressions} FROM {name} WHERE {pages}{also}"
+
+        with self._told():
+            yield from read_divided(self._url, name, reading.parallel, lambda: self._session(transaction=True), select, _OPTIONS)
+
+    def prepare_to_write(self) -> None:
+        """Need nothing: each reading and writing has a connection of its own."""
+
+    def existing(self, table: Table) -> list[Column] | None:
+        """Return the columns of a table."""
+        rows = self._rows(_COLUMNS, _name(table))
+        return [Column(str(name), kind_of(native) or open_kind(native), str(native)) for name, native in rows] or None
+
+    def stored(self, kind: str, *, key: bool = False) -> tuple[str, str] | None:
+        """Return the column type for a kind."""
+        if (inner := element(kind)) is not None:
+            found = self.stored(inner)
+            return (f"{found[0]}[]", f"{found[1]}[]") if found and inner not in ("UUID", "JSON") and element(inner) is None else None
+        if kind == "UBIGINT":
+            return "numeric(20,0)", "DECIMAL(20,0)"
+        if decimal(kind) is not None:
+            return kind.replace("DECIMAL", "numeric"), kind
+        return (NATIVE[kind], kind) if kind in NATIVE else None
+
+    def create_statement(self, table: Table, columns: Sequence[Column], key: Sequence[str] = ()) -> str:
+        """Return the DDL of a table."""
+        lines = [f"{quoted(column.name)} {column.native}" for column in columns]
+        if key:
+            lines.append(f"PRIMARY KEY ({', '.join(map(quoted, key))})")
+        return f"CREATE TABLE {_name(table)} (\n  " + ",\n  ".join(lines) + "\n)"
+
+    def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
+        """Write all rows in one transaction, or none."""
+        import pyarrow as pa
+
+        jsonb = [column.native == "jsonb" for column in writing.columns]
+        types = [pa.binary() if column.native in ("jsonb", "uuid") else arrow_type(column.kind) for column in writing.columns]
+        schema = schema_of([(column.name, kind) for column, kind in zip(writing.columns, types, strict=True)])
+        source = Source(schema, (_as_sent(batch, schema, jsonb) for batch in batches))
+        with contextlib.closing(self._session(transaction=True)) as session, source.telling():
+            session.execute("SET LOCAL lock_timeout = '60s'", "SET LOCAL client_min_messages = 'error'")
+            write = {"replace": self._replace, "append": self._append, "upsert": self._upsert}[writing.mode]
+            write(session, writing, source)
+            self._commit(session)
+        return source.rows
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    # Writing ----------------------------------------------------------------------------------------------------------
+
+    def _replace(self, session: Session, writing: Writing, source: Source) -> None:
+        """Fill a table beside the target, then put it in the target's place; readers wait for nothing but the swap."""
+        target = writing.table
+        if not writing.exists:
+            session.execute(self.create_statement(target, writing.columns, writing.key))
+            session.ingest(target.name, source.reader, schema=target.schema)
+            return
+        staging = Table(target.schema or self._schema_of(target), f"{STAGING}_{abs(hash(target.name)) % 10**8}")
+        keeps_place = bool(self._one(_DEPENDENTS, *[_name(target)] * 3))
+        if writing.same:
+            like = "INCLUDING DEFAULTS" if keeps_place else "INCLUDING ALL"
+            session.execute(f"CREATE TABLE {_name(staging)} (LIKE {_name(target)} {like})")
+        else:
+            session.execute(self.create_statement(staging, writing.columns, writing.key))
+        session.ingest(staging.name, source.reader, schema=staging.schema)
+        if keeps_place:
+            if not writing.same:
+                raise TransferRefused(
+                    f"{target} has other columns, and views, keys or triggers depend on it.",
+                    "Replace it with the columns that it has, or drop what depends on it.",
+                )
+            names = ", ".join(quoted(column.name) for column in writing.columns)
+            session.execute(f"DELETE FROM {_name(target)}", f"INSERT INTO {_name(target)} ({names}) SELECT {names} FROM {_name(staging)}")
+            session.execute(f"DROP TABLE {_name(staging)}")
+            return
+        session.execute(f"LOCK TABLE {_name(target)} IN ACCESS EXCLUSIVE MODE", *self._grants(target, staging))
+        session.execute(f"DROP TABLE {_name(target)}", f"ALTER TABLE {_name(staging)} RENAME TO {quoted(target.name)}")
+
+    def _append(self, session: Session, writing: Writing, source: Source) -> None:
+        self._prepare(session, writing)
+        session.ingest(writing.table.name, source.reader, schema=writing.table.schema)
+
+    def _upsert(self, session: Session, writing: Writing, source: Source) -> None:
+        self._prepare(session, writing)
+        target, staging = _name(writing.table), quoted(STAGING)
+        lines = ", ".join(f"{quoted(column.name)} {column.native}" for column in writing.columns)
+        session.execute(f"CREATE TEMPORARY TABLE {staging} ({lines}) ON COMMIT DROP")
+        session.ingest(STAGING, source.reader, temporary=True)
+        keys = ", ".join(quoted(name) for name in writing.key)
+        nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in writing.key)
+        check = (
+            f"SELECT (SELECT count(*) FROM {staging} WHERE {nulls}) AS nulls, count(*) - count(DISTINCT ({keys})) AS twice FROM {staging}"
+        )
+        refuse_bad_keys(writing, **session.rows(check)[0])
+        session.execute(f"CREATE INDEX ON {staging} ({keys})", f"ANALYZE {staging}")
+        # Nobody else may add a row of the same key between the two statements; readers go on.
+        session.execute(f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
+        session.execute(*merge_statements(target, staging, writing.columns, writing.key, _UPDATE))
+
+    def _prepare(self, session: Session, writing: Writing) -> None:
+        if not writing.exists:
+            session.execute(self.create_statement(writing.table, writing.columns, writing.key))
+        target = _name(writing.table)
+        session.execute(*(f"ALTER TABLE {target} ADD COLUMN {quoted(column.name)} {column.native}" for column in writing.added))
+        session.execute(*(f"ALTER TABLE {target} ALTER COLUMN {quoted(column.name)} TYPE {column.native}" for column in writing.widened))
+
+    def _commit(self, session: Session) -> None:
+        """Commit; when the answer is lost, ask the server whether it did."""
+        (row,) = session.rows("SELECT txid_current()::text AS id")
+        try:
+            session.commit()
+        except ConnectionLost as lost:
+            with contextlib.suppress(psycopg.Error), psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_SECONDS) as other:
+                found = other.execute("SELECT txid_status(%s::bigint)", (row["id"],)).fetchone()
+                status = found[0] if found is not None else None
+                if status == "committed":
+                    return
+                if status == "aborted":
+                    raise
+            raise TransferFailed(f"{self.address.label} did not answer whether it kept the rows.", "Look at the target.") from lost
+
+    def _grants(self, target: Table, staging: Table) -> list[str]:
+        """Return the statements that give a new table the owner and the privileges of the one that it replaces."""
+        select = """
+            SELECT a.privilege_type, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, a.is_grantable
+            FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = to_regclass(%s) AND a.grantee <> c.relowner
+        """
+        return [
+            f"GRANT {privilege} ON {_name(staging)} TO {grantee}{' WITH GRANT OPTION' if option else ''}"
+            for privilege, grantee, option in self._rows(select, _name(target))
+        ]
+
+    # Reading ----------------------------------------------------------------------------------------------------------
+
+    def _measured(self, reading: Reading, columns: Sequence[Column]) -> list[Column]:
+        """Find out how many digits the columns hold that are numeric without a precision, as sum() and avg() are."""
+        measured = list(columns)
+        for number, column in enumerate(columns):
+            if column.native != "numeric":
+                continue
+            name = quoted(column.name)
+            select = (
+                f"SELECT max(length(trunc(abs({name}))::text)), max(scale({name})), bool_or({name}::text ~ '[A-Za-z]')"
+                f" FROM {_relation(reading)}"
+            )
+            with self._told():
+                ((whole, scale, odd),) = self._rows(select)
+            digits, decimals = (whole or 1) + (scale or 0), scale or 0
+            kind = UNKNOWN if odd or digits > MAX_DIGITS else f"DECIMAL({MAX_DIGITS},{decimals})"
+            measured[number] = Column(column.name, kind, column.native)
+        return measured
+
+    def _refuse_matrices(self, reading: Reading, columns: Sequence[Column]) -> None:
+        """Refuse arrays of arrays, which Arrow would be given without their inner bounds."""
+        for column in columns:
+            if element(column.kind) is None:
+                continue
+            name = quoted(column.name)
+            with self._told():
+                found = self._rows(f"SELECT 1 FROM {_relation(reading)} WHERE array_ndims({name}) > 1 LIMIT 1")
+            if found:
+                message = f"Column {column.name} ({column.native}) holds arrays of arrays."
+                raise TransferRefused(message, f"To send it as text: --cast {column.name}=VARCHAR", column=column.name, kind=column.kind)
+
+    def _schema_of(self, table: Table) -> str:
+        select = "SELECT nspname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid = to_regclass(%s)"
+        return str(self._one(select, _name(table)))
+
+    def _session(self, *, transaction: bool) -> Session:
+        separator = "&" if "?" in self._url else "?"
+        url = f"{self._url}{separator}connect_timeout={CONNECT_SECONDS}&application_name={quote('pdbt transfer')}"
+        return Session("postgresql", url, self._failure, transaction=transaction)
+
+    def _one(self, select: str, *values: object) -> Any:
+        return self._rows(select, *values)[0][0]
+
+    def _rows(self, select: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._connection.execute(select, values or None).fetchall()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> Exception:
+        """Return what a driver raised as a sentence."""
+        said = self.address.redact(first_line(getattr(getattr(error, "diag", None), "message_primary", None) or error))
+        state = getattr(error, "sqlstate", None) or ""
+        said = _DRIVERS_WORDS.sub("", said)
+        if state.startswith(_LOST) or "server closed the connection" in str(error) or ("connection" in str(error).casefold() and not state):
+            return ConnectionLost(
+                f"{self.address.label}: the connection was lost: {said.rstrip('.')}.", "The target is as it was; try again."
+            )
+        return TransferFailed(f"{self.address.label}: {said.rstrip('.')}.", "The target is as it was.")
+
+
+def _as_sent(batch: pa.RecordBatch, schema: pa.Schema, jsonb: Sequence[bool]) -> pa.RecordBatch:
+    """Return a batch as COPY's binary form wants it: a UUID as bytes, jsonb with the number of its version before it."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    arrays = [
+        pc.binary_join_element_wise(b"\x01", array.cast(pa.binary()), b"") if versioned else array.cast(field.type)
+        for array, field, versioned in zip(batch.columns, schema, jsonb, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _sent(column: Column) -> str:
+    """Return the expression that reads a column."""
+    name = quoted(column.name)
+    # The driver makes text of a numeric, digit by digit; the server does so in a third of the time.
+    as_text = column.kind == UNKNOWN or column.native == "name" or decimal(column.kind) is not None
+    return f"{name}::text AS {name}" if as_text else name
+
+
+def _name(table: Table) -> str:
+    return f"{quoted(table.schema)}.{quoted(table.name)}" if table.schema else quoted(table.name)
+
+
+def _relation(reading: Reading) -> str:
+    """Return what stands behind FROM."""
+    relation = _name(reading.table) if reading.table is not None else f"(\n{reading.select}\n) AS q"
+    return f"(SELECT * FROM {relation} WHERE {reading.where}) AS q" if reading.where else relation

@@ -1,0 +1,61 @@
+"""PostgreSQL's types: what kinds their values are, and which type a kind is given."""
+
+from __future__ import annotations
+
+import re
+
+from .kinds import MAX_DIGITS, UNKNOWN
+
+_KINDS = {
+    "boolean": "BOOLEAN",
+    "smallint": "SMALLINT",
+    "integer": "INTEGER",
+    "bigint": "BIGINT",
+    "real": "FLOAT",
+    "double precision": "DOUBLE",
+    "text": "VARCHAR",
+    "bytea": "BLOB",
+    "date": "DATE",
+    "time without time zone": "TIME",
+    "timestamp without time zone": "TIMESTAMP",
+    "timestamp with time zone": "TIMESTAMPTZ",
+    "uuid": "UUID",
+    "json": "JSON",
+    "jsonb": "JSON",
+    "name": "VARCHAR",
+}
+NATIVE = {
+    "BOOLEAN": "boolean",
+    "SMALLINT": "smallint",
+    "INTEGER": "integer",
+    "BIGINT": "bigint",
+    "FLOAT": "real",
+    "DOUBLE": "double precision",
+    "VARCHAR": "text",
+    "BLOB": "bytea",
+    "DATE": "date",
+    "TIME": "time without time zone",
+    "TIMESTAMP": "timestamp without time zone",
+    "TIMESTAMPTZ": "timestamp with time zone",
+    "UUID": "uuid",
+    "JSON": "json",
+}
+_NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
+_TEXT = re.compile(r"character( varying)?(\(\d+\))?|\"char\"")
+
+
+def kind_of(native: str) -> str:
+    """Return the kind of a column's values, from its type as format_type() writes it."""
+    if native.endswith("[]"):
+        inner = kind_of(native.removesuffix("[]"))
+        return f"{inner}[]" if inner and inner not in ("UUID", "JSON") else UNKNOWN
+    if (digits := _NUMERIC.fullmatch(native)) is not None:
+        return f"DECIMAL({digits[1]},{digits[2]})" if int(digits[1]) <= MAX_DIGITS and int(digits[2]) <= int(digits[1]) else UNKNOWN
+    if _TEXT.fullmatch(native):
+        return "VARCHAR"
+    return _KINDS.get(re.sub(r"^(time|timestamp)\(\d\)", r"\1", native), UNKNOWN)
+
+
+def open_kind(native: str) -> str:
+    """Return the kind that a target's column takes when its type has no limit of its own."""
+    return "NUMERIC" if native == "numeric" else UNKNOWN

@@ -1,0 +1,317 @@
+"""SQLite: its file read and written through ADBC, one transaction a transfer.
+
+SQLite has five kinds of values, and a column takes any of them. What else a value is, the declared type of its column says:
+``DECIMAL TEXT(38,10)`` is text to SQLite, so that no digit is lost, and a decimal to whoever reads the declaration.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .adbc import Session, Source, schema_of
+from .address import Address
+from .base import (
+    BATCH_ROWS,
+    Column,
+    ConnectionLost,
+    Reading,
+    Table,
+    TransferFailed,
+    TransferRefused,
+    Writing,
+    first_line,
+    matching,
+    merge_statements,
+    quoted,
+    refuse_bad_keys,
+)
+from .faults import OTHER, fault
+from .kinds import UNKNOWN, arrow_type, decimal, element
+from .values import convert, refuse_not_finite, text_form
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BUSY_MILLISECONDS = 60_000
+STAGING, VIEW = "pdbt_rows", "pdbt_reading"
+_UPDATE = "UPDATE {target} AS t SET {set} FROM {staging} AS s WHERE {on}"
+_INTEGERS = frozenset("BOOLEAN SMALLINT INTEGER BIGINT".split())
+_AS_THEY_ARE = frozenset("VARCHAR BLOB".split())
+_NATIVE = {
+    "BOOLEAN": "BOOLEAN",
+    "SMALLINT": "SMALLINT",
+    "INTEGER": "INT",
+    "BIGINT": "BIGINT",
+    "FLOAT": "FLOAT",
+    "DOUBLE": "DOUBLE",
+    "VARCHAR": "TEXT",
+    "BLOB": "BLOB",
+    "DATE": "DATE",
+    "TIME": "TIME TEXT",
+    "TIMESTAMP": "TIMESTAMP",
+    "TIMESTAMPTZ": "TIMESTAMPTZ",
+    "UUID": "UUID TEXT",
+    "JSON": "JSON TEXT",
+}
+_KINDS = {
+    "BOOLEAN": "BOOLEAN",
+    "BOOL": "BOOLEAN",
+    "SMALLINT": "SMALLINT",
+    "INT": "INTEGER",
+    "INTEGER": "BIGINT",
+    "BIGINT": "BIGINT",
+    "FLOAT": "FLOAT",
+    "DOUBLE": "DOUBLE",
+    "DOUBLE PRECISION": "DOUBLE",
+    "REAL": "DOUBLE",
+    "BLOB": "BLOB",
+    "DATE": "DATE",
+    "TIME TEXT": "TIME",
+    "TIMESTAMP": "TIMESTAMP",
+    "DATETIME": "TIMESTAMP",
+    "TIMESTAMPTZ": "TIMESTAMPTZ",
+    "UUID TEXT": "UUID",
+    "JSON TEXT": "JSON",
+}
+# What SQLite calls the values of a column that is of a kind.
+_STORED_AS = {"integer": _INTEGERS, "real": frozenset({"FLOAT", "DOUBLE"}), "blob": frozenset({"BLOB"})}
+_DECIMAL = re.compile(r"DECIMAL TEXT\((\d+),\s*(\d+)\)")
+
+
+class SQLite:
+    """A SQLite file."""
+
+    def __init__(self, address: Address) -> None:
+        """Remember the file; it is opened when it is needed."""
+        self.address = address
+        self._sqlite: sqlite3.Connection | None = None
+
+    def version(self) -> str:
+        """Return product and version."""
+        return f"SQLite {self._rows('SELECT sqlite_version()')[0][0]}"
+
+    def tables(self, pattern: str) -> list[Table]:
+        """Return the tables and views that fit a pattern."""
+        select = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+        return matching([Table("", str(name)) for (name,) in self._rows(select)], pattern.removeprefix("main."))
+
+    def may_create(self) -> bool:
+        """Whether the file may be written to."""
+        import os
+
+        return self.address.path is not None and os.access(self.address.path, os.W_OK)
+
+    def describe(self, reading: Reading) -> list[Column]:
+        """Return the columns that are read: what is declared, if the values are that; else what the values are."""
+        found = self._declared(reading)
+        names = [quoted(name) for name, _ in found]
+        known = [f"CASE WHEN {name} IS NOT NULL THEN typeof({name}) END" for name in names]
+        kinds: list[tuple[str | None, str | None]] = []
+        for start in range(0, len(known), 400):  # two results each, of the 2,000 that a query may have
+            wanted = ", ".join(f"min({kind}), max({kind})" for kind in known[start : start + 400])
+            (row,) = self._rows(f"SELECT {wanted} FROM {_relation(reading)}")
+            kinds += zip(row[::2], row[1::2], strict=True)
+        return [_column(name, native, *stored) for (name, native), stored in zip(found, kinds, strict=True)]
+
+    def estimate(self, reading: Reading) -> int | None:
+        """Count the rows."""
+        return int(self._rows(f"SELECT count(*) FROM {_relation(reading)}")[0][0])
+
+    def read(self, reading: Reading, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows. ADBC takes a column's type from the first row, so an example goes before the others."""
+        names = [quoted(column.name) for column in columns]
+        examples = ", ".join(f"{_example(column.kind)} AS {name}" for column, name in zip(columns, names, strict=True))
+        values = ", ".join(_sent(column) for column in columns)
+        select = f"SELECT {examples} UNION ALL SELECT {values} FROM {_relation(reading)}"
+        options = {"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)}
+        with contextlib.closing(self._session("ro", transaction=False)) as session, session.stream(select, options) as batches:
+            for number, batch in enumerate(batches):
+                if batch.num_rows > (0 if number else 1):
+                    yield convert(batch.slice(0 if number else 1), columns)
+
+    def undivided(self, reading: Reading) -> str:
+        """Return why one connection reads all of it."""
+        return "SQLite is read by one connection"
+
+    def prepare_to_write(self) -> None:
+        """Need nothing: each reading and writing has a connection of its own."""
+
+    def existing(self, table: Table) -> list[Column] | None:
+        """Return the columns of a table."""
+        if self.address.path is not None and not self.address.path.exists():
+            return None
+        rows = self._rows("SELECT name, type FROM pragma_table_info(?)", table.name)
+        return [Column(str(name), _declared_kind(str(native)), str(native)) for name, native in rows] or None
+
+    def stored(self, kind: str, *, key: bool = False) -> tuple[str, str] | None:
+        """Return the column type for a kind; SQLite has no arrays."""
+        if element(kind) is not None:
+            return None
+        if kind == "UBIGINT":
+            return "DECIMAL TEXT(20,0)", "DECIMAL(20,0)"
+        if decimal(kind) is not None:
+            return kind.replace("DECIMAL", "DECIMAL TEXT"), kind
+        return (_NATIVE[kind], kind) if kind in _NATIVE else None
+
+    def create_statement(self, table: Table, columns: Sequence[Column], key: Sequence[str] = ()) -> str:
+        """Return the DDL of a table."""
+        lines = [f"{quoted(column.name)} {column.native}" for column in columns]
+        if key:
+            lines.append(f"PRIMARY KEY ({', '.join(map(quoted, key))})")
+        return f"CREATE TABLE {quoted(table.name)} (\n  " + ",\n  ".join(lines) + "\n)"
+
+    def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
+        """Write all rows in one transaction, or none."""
+        schema = schema_of([(column.name, _sent_type(column.kind)) for column in writing.columns])
+        source = Source(schema, (_as_sent(batch, writing.columns, schema) for batch in batches))
+        with contextlib.closing(self._session("rwc", transaction=True)) as session, source.telling():
+            self._write(session, writing, source)
+            session.commit()
+        return source.rows
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._sqlite is not None:
+            self._sqlite.close()
+            self._sqlite = None
+
+    def _write(self, session: Session, writing: Writing, source: Source) -> None:
+        target = quoted(writing.table.name)
+        if writing.mode == "replace" and writing.same:
+            session.execute(f"DELETE FROM {target}")
+        elif writing.mode == "replace" or not writing.exists:
+            session.execute(f"DROP TABLE IF EXISTS {target}", self.create_statement(writing.table, writing.columns, writing.key))
+        else:
+            if writing.widened:
+                names = ", ".join(column.name for column in writing.widened)
+                raise TransferRefused(f"SQLite cannot change the type of a column ({names}).", "Replace the table, or add --cast.")
+            session.execute(*(f"ALTER TABLE {target} ADD COLUMN {quoted(column.name)} {column.native}" for column in writing.added))
+        if writing.mode != "upsert":
+            session.ingest(writing.table.name, source.reader)
+            return
+        self._stage(session, writing, source)
+        keys = ", ".join(quoted(name) for name in writing.key)
+        nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in writing.key)
+        twice = f"(SELECT count(*) FROM {STAGING}) - (SELECT count(*) FROM (SELECT DISTINCT {keys} FROM {STAGING}))"
+        check = f"SELECT (SELECT count(*) FROM {STAGING} WHERE {nulls}) AS nulls, {twice} AS twice"
+        refuse_bad_keys(writing, **session.rows(check)[0])
+        session.execute(f"CREATE INDEX pdbt_rows_key ON {STAGING} ({keys})")
+        session.execute(*merge_statements(target, STAGING, writing.columns, writing.key, _UPDATE))
+        session.execute(f"DROP TABLE {STAGING}")
+
+    def _stage(self, session: Session, writing: Writing, source: Source) -> None:
+        """Put the rows into a table of the same transaction, which is gone at its end."""
+        lines = ", ".join(f"{quoted(column.name)} {column.native}" for column in writing.columns)
+        session.execute(f"DROP TABLE IF EXISTS {STAGING}", f"CREATE TABLE {STAGING} ({lines})")
+        session.ingest(STAGING, source.reader)
+
+    def _declared(self, reading: Reading) -> list[tuple[str, str]]:
+        """Return names and declared types of what is read; SQLite tells those of a query through a view."""
+        self._rows(f"CREATE TEMP VIEW {VIEW} AS SELECT * FROM {_relation(reading)}")
+        try:
+            rows = self._rows(f"SELECT name, type FROM pragma_table_info('{VIEW}')")
+        finally:
+            self._rows(f"DROP VIEW temp.{VIEW}")
+        return [(str(name), str(native)) for name, native in rows]
+
+    def _session(self, mode: str, *, transaction: bool) -> Session:
+        assert self.address.path is not None  # noqa: S101 - what makes it SQLite's
+        session = Session("sqlite", f"{self.address.path.as_uri()}?mode={mode}", self._failure, transaction=transaction)
+        session.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+        return session
+
+    def _rows(self, select: str, *values: object) -> list[tuple[Any, ...]]:
+        try:
+            if self._sqlite is None:
+                assert self.address.path is not None  # noqa: S101 - what makes it SQLite's
+                self._sqlite = sqlite3.connect(f"{self.address.path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+            return self._sqlite.execute(select, values).fetchall()
+        except sqlite3.Error as error:
+            if self._sqlite is None or "not a database" in str(error) or "unable to open" in str(error):
+                raise fault(OTHER, self.address, str(error)) from None
+            raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> Exception:
+        said = re.sub(r"^[A-Z_]+: (failed to execute: )?", "", first_line(error)).rstrip(".")
+        if "locked" in said or "busy" in said:
+            return ConnectionLost(f"{self.address.label}: another program is writing to it: {said}.", "Try again when it is done.")
+        return TransferFailed(f"{self.address.label}: {said}.", "The target is as it was.")
+
+
+def _declared_kind(native: str) -> str:
+    declared = " ".join(native.upper().split())
+    if (found := _DECIMAL.fullmatch(declared)) is not None:
+        return f"DECIMAL({found[1]},{found[2]})"
+    if declared in _KINDS:
+        return _KINDS[declared]
+    return "BIGINT" if "INT" in declared else "VARCHAR" if re.search(r"CHAR|CLOB|TEXT", declared) else UNKNOWN
+
+
+def _column(name: str, native: str, least: str | None, most: str | None) -> Column:
+    """Return a column whose values are of SQLite's types from `least` to `most`, in alphabetical order."""
+    declared = _declared_kind(native)
+    if least is None:
+        return Column(name, declared or "VARCHAR", native or "nothing declared")
+    shown = native or "nothing declared"
+    if least == most:
+        fits = _STORED_AS.get(least)
+        if (fits is not None and declared in fits) or (
+            fits is None and declared and not any(declared in some for some in _STORED_AS.values())
+        ):
+            return Column(name, declared, shown)
+        if declared in (UNKNOWN, "VARCHAR") or (declared in ("FLOAT", "DOUBLE") and least == "integer"):
+            return Column(name, {"integer": "BIGINT", "real": "DOUBLE", "blob": "BLOB"}.get(least, "VARCHAR"), shown)
+        return Column(name, UNKNOWN, f"{shown}, with values of type {least}")
+    if (least, most) == ("integer", "real"):
+        return Column(name, "DOUBLE", shown)
+    return Column(name, UNKNOWN, f"{shown}, with values of types {least} and {most}")
+
+
+def _sent_type(kind: str) -> pa.DataType:
+    """Return the Arrow type in which SQLite is given values of a kind."""
+    import pyarrow as pa
+
+    if kind in _INTEGERS:
+        return pa.int64()
+    if kind in ("FLOAT", "DOUBLE"):
+        return pa.float64()
+    return arrow_type(kind) if kind in _AS_THEY_ARE else pa.string()
+
+
+def _as_sent(batch: pa.RecordBatch, columns: Sequence[Column], schema: pa.Schema) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    refuse_not_finite(batch, columns, "SQLite", infinite=False)
+    arrays = [
+        text_form(array, column.kind) if pa.types.is_string(field.type) and column.kind != "VARCHAR" else array.cast(field.type)
+        for array, column, field in zip(batch.columns, columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _example(kind: str) -> str:
+    """Return a value of the type in which a kind comes out of SQLite."""
+    if kind in _INTEGERS:
+        return "0"
+    if kind in ("FLOAT", "DOUBLE"):
+        return "0.0"
+    return "x''" if kind == "BLOB" else "''"
+
+
+def _sent(column: Column) -> str:
+    """Return the expression that reads a column."""
+    name = quoted(column.name)
+    if column.kind in ("FLOAT", "DOUBLE"):
+        return f"CAST({name} AS REAL) AS {name}"
+    if column.kind == "TIMESTAMPTZ":
+        return f"replace(replace({name}, '+00:00', ''), 'Z', '') AS {name}"
+    return f"CAST({name} AS TEXT) AS {name}" if column.kind == UNKNOWN else f"{name} AS {name}"
+
+
+def _relation(reading: Reading) -> str:
+    relation = quoted(reading.table.name) if reading.table is not None else f"(\n{reading.select}\n) AS q"
+    return f"(SELECT * FROM {relation} WHERE {reading.where}) AS q" if reading.where else relation
