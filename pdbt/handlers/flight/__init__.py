@@ -1,0 +1,1 @@
+"""Arrow Flight: batches that come by gRPC, and a client that sends them."""

@@ -1,0 +1,124 @@
+"""Dead letters: batches that a handler failed at, kept as Parquet until they are replayed or thrown away."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..engine.errors import PdbtError
+from .rounds import Place
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_KEY = b"pdbt"
+# What a person sees beside the columns of the batch; a column of the batch that is called so goes before.
+COLUMNS = ("pdbt_node", "pdbt_batch", "pdbt_error", "pdbt_time")
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A batch that was set aside, and what is needed to go on with it.
+
+    Attributes:
+        node: the node that failed at it; for one half of a join, the node that joins.
+        batch: the id of the batch.
+        error: what the handler said; for one half of a join, that the other is missing.
+        time: when, in UTC as ISO text.
+        given: the id that it was given in with.
+        part: the number of the part; None for the batch that a producer was given.
+        place: its way through the graph.
+        origin: the node that it came from; empty for a producer's.
+        half: it is one half of a join.
+        has_data: False for a producer that makes its data itself.
+        pipeline: the file that defines the pipeline; empty when it is not known.
+    """
+
+    node: str
+    batch: str
+    error: str
+    given: str
+    part: int | None = None
+    place: Place = ()
+    origin: str = ""
+    half: bool = False
+    has_data: bool = True
+    pipeline: str = ""
+    time: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
+
+    @property
+    def file_name(self) -> str:
+        """The name of its file: the same when the same batch fails again."""
+        told = hashlib.sha256("\0".join((self.node, self.batch, self.origin)).encode()).hexdigest()[:16]
+        return f"{re.sub(r'[^A-Za-z0-9_-]', '_', self.node)[:60]}-{told}.parquet"
+
+
+def write_letter(folder: Path, letter: Letter, table: pa.Table) -> Path:
+    """Keep a letter so that it survives a crash; return its file.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    told = (letter.node, letter.batch, letter.error, letter.time)
+    for name, value in zip(COLUMNS, told, strict=True):
+        if name not in table.column_names:
+            table = table.append_column(name, pa.array([value] * table.num_rows, pa.string()).dictionary_encode())
+    names = [name for name in table.column_names if name in COLUMNS]
+    note = {**asdict(letter), "added": names}
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: json.dumps(note).encode()})
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / letter.file_name
+    beside = path.with_suffix(f".{os.getpid()}.tmp")
+    with beside.open("wb") as file:
+        pq.write_table(table, file)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    _sync(folder)
+    return path
+
+
+def read_letter(path: Path) -> tuple[Letter, pa.Table]:
+    """Return a letter and its batch.
+
+    Raises:
+        PdbtError: the file is no dead letter.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # Not through the path: a folder called key=value on the way would become a column.
+        with path.open("rb") as file:
+            table = pq.read_table(file)
+        note = json.loads(table.schema.metadata[_KEY])
+        added = note.pop("added")
+        place = tuple((int(position), int(number)) for position, number in note.pop("place"))
+        letter = Letter(place=place, **note)
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        raise PdbtError(f"{path} is no dead letter: {type(error).__name__}: {error}.", "Move it out of the folder.") from error
+    metadata = {key: value for key, value in table.schema.metadata.items() if key != _KEY}
+    return letter, table.drop_columns(added).replace_schema_metadata(metadata or None)
+
+
+def letters_in(folder: Path) -> Sequence[Path]:
+    """Return the files of a folder's letters, the oldest first."""
+    return sorted(folder.glob("*.parquet"), key=lambda path: (path.stat().st_mtime_ns, path.name)) if folder.is_dir() else []
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

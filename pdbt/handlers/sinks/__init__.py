@@ -1,0 +1,1 @@
+"""Sinks: where batches are kept, each batch once, however often it comes."""

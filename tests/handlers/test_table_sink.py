@@ -1,0 +1,142 @@
+"""Tables that batches are stored in: the values as they were, each batch once, and what is not taken."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pdbt.engine.errors import GraphError, SettingsError
+from pdbt.handlers import BaseSink, Batch, BatchRefused, HandlerNode, Ingest, PipelineExecutor, SqlSource, TableSink
+from pdbt.handlers.sinks.targets import find_target
+from tests import mysql
+
+SECONDS = 60.0
+ROWS = pa.table(
+    {
+        "whole": pa.array([1, None], pa.int32()),
+        "real": pa.array([1.5, None], pa.float64()),
+        "yes": pa.array([True, None]),
+        "Text": pa.array(["ä'\"%?", None]),
+        "word": pa.array(["one", None]).dictionary_encode(),
+        "exact": pa.array([decimal.Decimal("12345678901234.56"), None], pa.decimal128(20, 2)),
+        "day": pa.array([dt.date(2024, 5, 1), None]),
+        "at": pa.array([dt.datetime(2024, 5, 1, 12, 30, 15, 250000), None], pa.timestamp("us")),
+        "bytes": pa.array([b"\x00\xff", None]),
+    }
+)
+
+
+@pytest.fixture(params=["duckdb", "mysql", "postgresql", "sqlite"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "mysql":
+        (tmp_path / "server").mkdir()
+        with mysql.running_server(tmp_path / "server") as server, mysql.new_database(server) as url:
+            yield url
+    elif request.param == "postgresql":
+        yield str(request.getfixturevalue("postgres_url"))
+    else:
+        yield f"{request.param}:///{tmp_path}/target.{request.param}"
+
+
+def pipeline_into(target: str, table: str = "stored") -> PipelineExecutor:
+    return PipelineExecutor([HandlerNode("in", Ingest())], [HandlerNode("sink", TableSink(target, table), ["in"])])
+
+
+def in_target(target: str, query: str) -> list[dict[str, Any]]:
+    """Return what the rest of pdbt reads there."""
+    (rows,) = PipelineExecutor([HandlerNode("source", SqlSource(target, query))]).run_once()["source"]
+    found: list[dict[str, Any]] = rows.to_pylist()
+    return found
+
+
+def test_values_are_stored_as_they_were_and_a_batch_once(target: str) -> None:
+    for attempt in range(2):
+        with pipeline_into(target) as pipeline:
+            ids = ["a", "A", "a ", "x" * 199, f"new {attempt}"]  # which differ in case and space only
+            assert [pipeline.give("in", ROWS, batch_id=batch_id).result(SECONDS).stored for batch_id in ids] == [2] * 5
+    assert in_target(target, "SELECT count(*) AS n FROM stored") == [{"n": 2 * 6}]
+    found = in_target(target, "SELECT * FROM stored WHERE whole = 1")
+    wanted = ROWS.slice(0, 1).to_pylist()[0]
+    assert {name: [row[name] for row in found] for name in wanted} == {name: [value] * 6 for name, value in wanted.items()}
+
+
+def test_a_batch_with_a_column_that_the_table_lacks_is_refused_and_keeps_no_other_out(target: str) -> None:
+    with pipeline_into(target) as pipeline:
+        pipeline.give("in", [{"n": 1, "m": 1}]).result(SECONDS)
+        good = [pipeline.give("in", [{"n": n}]) for n in (2, 3)]
+        bad = pipeline.give("in", [{"n": 4, "more": 4}])
+        good += [pipeline.give("in", [{"n": n}]) for n in (5, 6)]
+        with pytest.raises(BatchRefused, match=r"Table stored of .* has no column more\. Its columns are n, m\."):
+            bad.result(SECONDS)
+        assert [batch.result(SECONDS).stored for batch in good] == [1] * 4
+    assert in_target(target, "SELECT n, m FROM stored ORDER BY n") == [
+        {"n": 1, "m": 1},
+        *({"n": n, "m": None} for n in (2, 3, 5, 6)),
+    ]
+
+
+def test_a_project_and_its_connections_are_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pdbt.toml").write_text(
+        '[project]\nname = "shop"\n[connections.warehouse]\nurl = "postgresql://me:${WAREHOUSE_PASSWORD}@db.example.org:5433/sales"\n'
+        '[connections.beside]\nurl = "sqlite:///db/beside.sqlite"\n'
+    )
+    monkeypatch.setenv("WAREHOUSE_PASSWORD", "open sesame")
+    warehouse = find_target("warehouse", tmp_path)
+    assert (warehouse.label, warehouse.url) == (
+        "PostgreSQL at db.example.org:5433/sales",
+        "postgresql://me:open%20sesame@db.example.org:5433/sales",
+    )
+    assert "sesame" not in repr(warehouse)
+    assert find_target("beside", tmp_path).path == str(tmp_path / "db" / "beside.sqlite")
+    assert find_target(tmp_path).path == str(tmp_path / "db" / "stream.sqlite")
+    with pytest.raises(SettingsError, match=r"'nowhere' is no connection, no project and no .*\. The connections are warehouse, beside\."):
+        find_target("nowhere", tmp_path)
+    with pytest.raises(SettingsError, match=r"oracle:// is no database that rows can be stored in\."):
+        find_target("oracle://me:secret@host/database")
+
+
+class Slow(BaseSink):
+    """Notes which batches it is given together; its first storing is held up."""
+
+    runs_in = "thread"
+
+    def __init__(self) -> None:
+        self.together: list[list[str]] = []
+        self.rested = threading.Event()
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def store(self, batches: Sequence[Batch]) -> list[int | Exception]:
+        self.together.append([batch.batch_id for batch in batches])
+        self.begun.set()
+        assert self.go_on.wait(SECONDS)
+        return [ValueError("no such luck") if batch.batch_id == "7" else batch.table.num_rows for batch in batches]
+
+    def rest(self) -> None:
+        self.rested.set()
+
+
+def test_a_sink_is_given_all_that_wait_and_one_that_fails_keeps_no_other_out(tmp_path: Path) -> None:
+    sink = Slow()
+    node = HandlerNode("sink", sink)
+    with PipelineExecutor([node], on_error="dead_letter", retries=0, dead_letters=tmp_path / "dead") as pipeline:
+        first = pipeline.give(node, [{"n": 0}], batch_id="0")
+        assert sink.begun.wait(SECONDS)
+        others = [pipeline.give(node, [{"n": n}, {"n": n}], batch_id=str(n)) for n in range(1, 11)]
+        sink.go_on.set()
+        assert first.result(SECONDS).stored == 1
+        assert [batch.result(SECONDS).stored for batch in others] == [2, 2, 2, 2, 2, 2, 0, 2, 2, 2]
+        assert sink.rested.wait(SECONDS)
+    assert sink.together == [["0"], [str(n) for n in range(1, 11)]]
+    assert len(list((tmp_path / "dead").iterdir())) == 1
+
+
+def test_a_sink_is_not_parallel() -> None:
+    with pytest.raises(GraphError, match=r"Node sink: it is parallel, and a sink stores whole batches\. Leave parallel out; workers=2 "):
+        HandlerNode("sink", Slow(), parallel=True)
