@@ -17,6 +17,7 @@ from .plan import Action, Plan, PlannedFile, PlannedTable
 from .profile import TableProfile, profile_table
 from .staging import staging_folder
 from .starter import Starter, write_starters
+from .update_apply import finish_interrupted
 
 
 def add_sources(paths: Sequence[Path], project: Path | None = None, *, dry_run: bool = False) -> Plan:
@@ -34,9 +35,11 @@ def add_sources(paths: Sequence[Path], project: Path | None = None, *, dry_run: 
         PdbtError: a path is not read, two would make one table, or a file is there with other content; nothing was written.
     """
     home = find_project(project)
+    if not dry_run:
+        finish_interrupted(home)
     settings = load_settings(home)
     planned, tables = plan_data(paths, home, settings.options_for)
-    files = tuple(_against_what_is_there(home, file) for file in planned)
+    files = tuple(against_what_is_there(home, file) for file in planned)
     plan = Plan(home, files, tables, settings.database_type)
     if not dry_run:
         if plan.with_action("conflict"):
@@ -70,7 +73,7 @@ def _table(profile: TableProfile, starter: Starter) -> PlannedTable:
     return PlannedTable(profile.table, profile.label, profile.rows, len(profile.columns), starter.tables, profile.notes)
 
 
-def _against_what_is_there(project: Path, file: PlannedFile) -> PlannedFile:
+def against_what_is_there(project: Path, file: PlannedFile) -> PlannedFile:
     """Return the planned file with what becomes of it, given what the project has at its place."""
     path = project / file.path
     action: Action = "create"

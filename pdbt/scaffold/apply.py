@@ -34,20 +34,25 @@ def make_project(plan: Plan) -> None:
 
 
 def add_files(plan: Plan) -> None:
-    """Write the files that the plan would create into a project that exists; a file that is there by now is never overwritten.
+    """Write the files that the plan would create or extend in a project that exists; nothing that is there is lost.
 
     Raises:
-        PdbtError: the plan has conflicts, or a file system refuses; what was written until then is removed again.
+        PdbtError: the plan has conflicts, or a file system refuses; what was written until then is taken back.
     """
     conflicts = plan.with_action("conflict")
     if conflicts:
         raise refuse_conflicts(conflicts)
     written: list[Path] = []
+    extended: list[tuple[Path, bytes]] = []
     with _told(plan.target), staging_folder(plan.target) as staging:
         try:
             for file in plan.with_action("create"):
                 written += _move_in(plan.target, _write(staging, file), file)
+            for file in plan.with_action("extend"):
+                extended.append(_extend(plan.target, _write(staging, file), file))
         except BaseException:
+            for path, before in extended:
+                path.write_bytes(before)
             for path in reversed(written):
                 _remove(path)
             raise
@@ -99,6 +104,17 @@ def _move_in(target: Path, staged: Path, file: PlannedFile) -> list[Path]:
             raise refuse_conflicts([file]) from None
         staged.rename(path)
     return [*folders, path]
+
+
+def _extend(target: Path, staged: Path, file: PlannedFile) -> tuple[Path, bytes]:
+    """Replace a file by one that begins with it; return its path, and what it held."""
+    path = (target / inside(file.path)).resolve()
+    before = path.read_bytes()
+    if not file.content.startswith(before):
+        raise refuse_conflicts([file])  # it was changed since the plan was made
+    shutil.copymode(path, staged)
+    staged.replace(path)
+    return path, before
 
 
 def _remove(path: Path) -> None:

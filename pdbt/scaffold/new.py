@@ -6,23 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import __version__
 from ..engine.errors import SettingsError
+from ..engine.process.place import HIGHEST_PORT, LOWEST_PORT, PORTS
 from ..engine.reading.model import ReadOptions
-from ..engine.settings import DATABASE_FILES
+from ..engine.settings_rules import DATABASE_FILES
 from .apply import make_project
+from .base import BASE_FILE, pack_base
+from .generated import Answers, generated_files
 from .names import find_target
 from .plan import Plan, PlannedFile, PlannedTable
-from .templates import read_tree, render_tree, shipped
 from .urls import URL_VARIABLE, has_password, has_variable, is_postgresql
 
 DATABASE_TYPES = tuple(DATABASE_FILES)
-PORTS = {"duckdb": 3000, "sqlite": 4000, "commune": 5000}
-LOWEST_PORT, HIGHEST_PORT = 1024, 65535
-
-_ENGINE = Path(__file__).resolve().parents[1] / "engine"
-# What the sample has of the templates; its data, SQL and checks come from the folder `sample`, the rest it shares with its project.
-_SAMPLE_TEMPLATES = ("pdbt.toml", "data/", "db/", "scripts/", "macro/")
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,7 @@ def plan_project(wanted: NewProject) -> Plan:
     _check(wanted)
     target = find_target(wanted.name, Path.cwd())
     data, tables = _planned_data(wanted.data)
-    files = [*_own_files(wanted, target.name), *_engine_files(), *_sample_files(wanted, target.name), *data]
+    files = [*_template_files(wanted, target.name), *data]
     return Plan(target, tuple(sorted(files, key=lambda file: file.path)), tables, wanted.database)
 
 
@@ -99,44 +94,17 @@ def _check(wanted: NewProject) -> None:
         )
 
 
-def _own_files(wanted: NewProject, name: str) -> Iterator[PlannedFile]:
+def _template_files(wanted: NewProject, name: str) -> Iterator[PlannedFile]:
+    """Yield what the templates make, the base that `pdbt update` compares with, and a secret that none of both may hold."""
     secret = wanted.url is not None and has_password(wanted.url)
-    url = f"${{{URL_VARIABLE}}}" if secret else wanted.url
-    yield from _created(_rendered(wanted, name, url, _port(wanted)))
+    answers = Answers(name, wanted.database, f"${{{URL_VARIABLE}}}" if secret else wanted.url, _port(wanted))
+    files = generated_files(answers)
+    for path, content in files.items():
+        yield PlannedFile("create", path, content)
+    yield PlannedFile("create", BASE_FILE, pack_base(answers, files))
     if secret:
         yield PlannedFile("create", ".env", f"{URL_VARIABLE}={wanted.url}\n".encode(), private=True)
 
 
-def _engine_files() -> Iterator[PlannedFile]:
-    yield from _created((f"scripts/engine/{path}", content) for path, content in read_tree(_ENGINE))
-
-
-def _sample_files(wanted: NewProject, name: str) -> Iterator[PlannedFile]:
-    """Yield the sample: the project's own templates with data, SQL and checks; never with its URL, so that no team's database gets them."""
-    port = _port(wanted)
-    sample_port = port + 1 if port < HIGHEST_PORT else port - 1
-    for path, content in _rendered(wanted, f"{name}-sample", None, sample_port, _SAMPLE_TEMPLATES):
-        place = path.removesuffix(".py") + "-sample.py" if path.startswith("macro/") else path
-        yield PlannedFile("create", f"sample/{place}", content)
-    yield from _created((f"sample/{path}", content) for path, content in read_tree(shipped("sample")))
-
-
-def _rendered(wanted: NewProject, name: str, url: str | None, port: int, only: tuple[str, ...] = ("",)) -> Iterator[tuple[str, bytes]]:
-    values = {
-        "name": name,
-        "database": wanted.database,
-        "database_file": DATABASE_FILES[wanted.database],
-        "url": url,
-        "port": port,
-        "template_version": __version__,
-    }
-    return render_tree(shipped("templates") / "project", values, only)
-
-
 def _port(wanted: NewProject) -> int:
     return PORTS[wanted.database] if wanted.port is None else wanted.port
-
-
-def _created(files: Iterator[tuple[str, bytes]]) -> Iterator[PlannedFile]:
-    for path, content in files:
-        yield PlannedFile("create", path, content)

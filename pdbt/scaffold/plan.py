@@ -8,7 +8,7 @@ from typing import Literal
 
 from ..engine.errors import PdbtError
 
-Action = Literal["create", "identical", "conflict"]
+Action = Literal["create", "extend", "identical", "conflict"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class PlannedFile:
     """One file of a plan.
 
     Attributes:
-        action: ``create`` it; it is there and ``identical``; it is there and a ``conflict``.
+        action: ``create`` it; ``extend`` it, whose content then begins with what is there; it is there and ``identical``; it is there and
+            a ``conflict``.
         path: where, relative to the plan's target, with ``/`` between folders.
         content: what it will hold, unless it is a copy.
         copy_of: the file that it will be a copy of.

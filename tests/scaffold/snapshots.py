@@ -18,10 +18,10 @@ def files_below(folder: Path) -> list[str]:
 
 
 def snapshot(project: Path) -> str:
-    """Return all files of a project but its engine: those that are copies by what they copy, all others with their content."""
+    """Return all files of a project but its engine and its base: copies by what they copy, all others with their content."""
     parts = []
     for name in files_below(project):
-        if name.startswith("scripts/engine/"):
+        if name.startswith(("scripts/engine/", ".pdbt/")):
             continue
         content = (project / name).read_bytes()
         original = _original(name)

@@ -15,10 +15,12 @@ import pytest
 
 from pdbt.engine.errors import PdbtError, SettingsError
 from pdbt.engine.settings import load_settings
+from pdbt.project.deployments import read_deployments
 from pdbt.scaffold import NewProject, new_project
 from pdbt.scaffold.apply import make_project
 from pdbt.scaffold.plan import Plan, PlannedFile
 from pdbt.scaffold.staging import PREFIX
+from pdbt.scaffold.zstd import decompressed
 from tests.conftest import MakeProject, RunProcess, StartProcess
 from tests.scaffold.snapshots import ENGINE, ROOT, files_below, snapshot
 
@@ -53,13 +55,13 @@ def test_python_is_the_same_in_every_project(make_project: MakeProject) -> None:
     first, second = make_project("first"), make_project("second", database="commune", url="postgresql://someone@db/shop")
     assert files_below(first) == files_below(second)
     differing = {name for name in files_below(first) if (first / name).read_bytes() != (second / name).read_bytes()}
-    assert differing == {"README.md", "pdbt.toml", "requirements.txt", "sample/pdbt.toml"}
+    assert differing == {".pdbt/base.json.zst", "README.md", "pdbt.toml", "requirements.txt", "sample/pdbt.toml"}
 
 
 def test_generated_python_compiles_and_is_clean(make_project: MakeProject, run_process: RunProcess) -> None:
     project = make_project()
     scripts = [path for path in project.rglob("*.py") if "engine" not in path.parts]
-    assert len(scripts) == 9
+    assert len(scripts) == 15
     for path in scripts:
         compile(path.read_text(encoding="utf-8"), str(path), "exec")
     command = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--line-length", "140", *scripts]
@@ -94,7 +96,9 @@ def test_every_commented_setting_is_a_valid_one(make_project: MakeProject, monke
     assert settings.database_url == "postgresql://somewhere/shop"
     assert settings.options_for("ORDERS").types == {"zip": "VARCHAR", "ordered_on": "DATE"}
     sections = set(tomllib.loads(path.read_text(encoding="utf-8")))
-    assert sections == {"project", "database", "source", "export", "parameters", "dagster", "connections", "notifications"}
+    sections_of_a_run = {"project", "database", "source", "export", "parameters", "dagster", "connections", "notifications"}
+    assert sections == {*sections_of_a_run, "deployments"}
+    assert list(read_deployments(path).entries) == ["paris"]
 
 
 def test_ports_are_as_asked_for_and_the_sample_is_next_to_it() -> None:
@@ -130,7 +134,9 @@ def test_a_password_goes_into_env_and_nowhere_else(tmp_path: Path, monkeypatch: 
     assert load_settings(project).database_url == url
     assert stat.S_IMODE((project / ".env").stat().st_mode) == 0o600
     assert ".env" in (project / ".gitignore").read_text(encoding="utf-8").splitlines()
-    assert [name for name in files_below(project) if "s3cr" in (project / name).read_text(encoding="utf-8")] == [".env"]
+    contents = {name: (project / name).read_bytes() for name in files_below(project)}
+    contents[".pdbt/base.json.zst"] = decompressed(contents[".pdbt/base.json.zst"])
+    assert [name for name, content in contents.items() if b"s3cr" in content] == [".env"]
     assert load_settings(project / "sample").database_url is None
 
 

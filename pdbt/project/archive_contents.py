@@ -1,0 +1,152 @@
+"""What goes into a project's archive: all that cannot be made again, no secret, and no link that leads out."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from ..engine.errors import PdbtError
+from ..engine.settings import FILE_NAME
+from ..engine.settings_rules import DATABASE_FILES
+from ..engine.toml import read_toml
+
+Kind = Literal["file", "folder", "link"]
+REBUILT = "a run makes it again"
+SECRET = "it holds secrets"  # noqa: S105 - a sentence
+OUTSIDE = "it leads out of the project"
+SPECIAL = "it is neither file, folder nor link"
+
+# What runs, Dagster, Python and tools write, and write again. What scripts of scripts/source have brought (db/.work/landed), what was
+# delivered, and records of backfills stay in: an interface need not give the same rows twice.
+_MADE = (
+    "db/.work/state.json",
+    "db/.work/work.json",
+    "db/.work/run.lock",
+    "db/.work/scratch",
+    "macro/*.log*",
+    "macro/runs.jsonl*",
+    "macro/.dagster*",
+    "macro/*.pid",
+    "macro/watch-logs",
+    "data/rejected",
+)
+_EXPORTS = ("processed", "final")
+_CACHES = ("__pycache__", ".ipynb_checkpoints")
+_UPDATE = (".pdbt/update", ".pdbt-new-*")
+_SECRETS = ".env"
+_BESIDE_A_DATABASE = ("", "-wal", "-shm", "-journal", ".wal")
+_CACHE_TAG, _ENVIRONMENT_TAG = "CACHEDIR.TAG", "pyvenv.cfg"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing of a project that goes into its archive.
+
+    Attributes:
+        path: where, relative to the project, with ``/`` between folders.
+        kind: what it is.
+        target: where a link leads.
+    """
+
+    path: str
+    kind: Kind
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """One thing that does not go into it.
+
+    Attributes:
+        path: where, relative to the project; of a folder, all that is in it is left out.
+        reason: why, as a sentence without its end.
+    """
+
+    path: str
+    reason: str
+
+
+def contents_of(project: Path) -> tuple[list[Item], list[LeftOut]]:
+    """Return what of a project goes into its archive, folders before what is in them, and what does not.
+
+    Raises:
+        PdbtError: something cannot be read: nothing is left out without a word.
+    """
+    made = [_made_in(project, ""), *([_made_in(project, "sample")] if (project / "sample" / FILE_NAME).is_file() else [])]
+    left_out: list[LeftOut] = []
+    items = list(_walk(project, project, [pattern for patterns in made for pattern in patterns], left_out))
+    return items, left_out
+
+
+def _walk(project: Path, folder: Path, made: list[str], left_out: list[LeftOut]) -> Iterator[Item]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise _unreadable(folder, error) from None
+    for entry in entries:
+        path = Path(entry.path)
+        name = path.relative_to(project).as_posix()
+        reason = _reason_against(project, path, name, entry.stat(follow_symlinks=False).st_mode, made)
+        if reason:
+            left_out.append(LeftOut(name, reason))
+        elif entry.is_symlink():
+            yield Item(name, "link", str(path.readlink()))
+        elif entry.is_dir():
+            yield Item(name, "folder")
+            yield from _walk(project, path, made, left_out)
+        else:
+            if not os.access(path, os.R_OK):
+                raise _unreadable(path, PermissionError(0, "Permission denied"))
+            yield Item(name, "file")
+
+
+def _reason_against(project: Path, path: Path, name: str, mode: int, made: list[str]) -> str:
+    """Return why something is left out; empty when it is not."""
+    if path.name == _SECRETS:
+        return SECRET
+    if stat.S_ISLNK(mode):
+        target = path.readlink()
+        inside = not target.is_absolute() and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(project))
+        return "" if inside else OUTSIDE
+    if any(fnmatch.fnmatchcase(name, pattern) for pattern in made):
+        return REBUILT
+    if stat.S_ISDIR(mode):
+        is_made = path.name in _CACHES or (path / _CACHE_TAG).is_file() or (path / _ENVIRONMENT_TAG).is_file()
+        return REBUILT if is_made else ""
+    return "" if stat.S_ISREG(mode) else SPECIAL
+
+
+def _made_in(project: Path, inner: str) -> list[str]:
+    """Return the patterns of what is made again in the project, or in its sample."""
+    home = project / inner
+    database = _database_of(home)
+    work = f"{PurePosixPath(database).parent}/.work"
+    patterns = [*_MADE, *_UPDATE, f"{work}/{PurePosixPath(database).name}.*"]
+    patterns += [_quoted(f"{database}{ending}") for ending in _BESIDE_A_DATABASE]
+    for folder in _EXPORTS:
+        tables = {path.stem for path in (home / "scripts" / folder).glob("*.*")}
+        patterns += [f"data/{folder}/{_quoted(table)}.*" for table in sorted(tables)]
+    return [f"{inner}/{pattern}" if inner else pattern for pattern in patterns]
+
+
+def _quoted(name: str) -> str:
+    """Return a name as a pattern that only it fits."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
+
+
+def _database_of(home: Path) -> str:
+    """Return the published database's file, relative to the project; its usual place when pdbt.toml does not say, or is at fault."""
+    try:
+        said = read_toml(home / FILE_NAME).get("database", {})
+        return str(said.get("path") or DATABASE_FILES[said["type"]])
+    except (PdbtError, KeyError, AttributeError, TypeError):
+        return DATABASE_FILES["duckdb"]
+
+
+def _unreadable(path: Path, error: OSError) -> PdbtError:
+    return PdbtError(f"{path} cannot be read: {error.strerror}. No archive was written.", "Get the right to read it, or move it away.")

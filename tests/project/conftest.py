@@ -1,0 +1,47 @@
+"""A workspace, and commands typed in it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pdbt.project.workspace import Workspace, add_project, init_workspace
+from pdbt.scaffold import NewProject
+from tests.conftest import Ended, RunProcess
+from tests.process.conftest import end_marked, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+__all__ = ["free_port"]  # a fixture of this room too
+
+Pdbt = Callable[..., Ended]
+Add = Callable[..., Path]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    """A workspace without projects; what is launched in it ends with the test."""
+    yield init_workspace(tmp_path / "ws")
+    end_marked(tmp_path)
+
+
+@pytest.fixture
+def add(workspace: Workspace) -> Add:
+    """Make a project in the workspace; return its folder."""
+
+    def make(name: str, organisation: str | None = None, *, database: str = "duckdb", **wanted: object) -> Path:
+        return add_project(workspace, NewProject(name, database, **wanted), organisation).target  # type: ignore[arg-type] # as given
+
+    return make
+
+
+@pytest.fixture
+def pdbt(workspace: Workspace, run_process: RunProcess) -> Pdbt:
+    """Type a command in the workspace."""
+
+    def run(*words: str | Path, cwd: Path | None = None) -> Ended:
+        return run_process([sys.executable, "-m", "pdbt", *words], cwd=cwd or workspace.root, env={"PYTHONPATH": str(ROOT)})
+
+    return run

@@ -1,0 +1,100 @@
+"""`pdbt list-projects` is right in each state, whatever is broken."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pdbt.project.listing import list_projects
+from pdbt.project.workspace import Workspace
+from tests.conftest import RunProcess
+from tests.process.conftest import dressed
+from tests.project.conftest import ROOT, Add, Pdbt
+
+
+def test_each_state(
+    workspace: Workspace,
+    add: Add,
+    pdbt: Pdbt,
+    run_process: RunProcess,
+    free_port: Callable[[], int],
+    tmp_path: Path,
+) -> None:
+    running, failed, broken, _quiet = add("running", "acme"), add("failed", "acme"), add("broken", "beta", database="sqlite"), add("quiet")
+    shop = dressed(running, free_port(), run_process, tmp_path)
+    assert shop.launch().code == 0
+    (failed / "scripts" / "final" / "WRONG.sql").write_text("SELECT 1 / 'x' AS wrong", encoding="utf-8")
+    assert pdbt("run", "failed").code == 1
+    assert pdbt("run", "acme/running").code == 0
+    (broken / "pdbt.toml").write_text("[nonsense]\n", encoding="utf-8")
+
+    told = pdbt("list-projects")
+    assert told.code == 0
+    lines = {line.split()[1]: line.split() for line in told.stdout.splitlines()[1:5]}
+    cron = ["*/5", "*", "*", "*", "*"]
+    assert lines["quiet"] == ["-", "quiet", "duckdb", "3004", *cron, "stopped", "-", "-"]
+    assert lines["running"][:10] == ["acme", "running", "duckdb", str(shop.port), *cron, "running"]
+    assert lines["running"][-1] == "done"
+    assert (lines["failed"][9], lines["failed"][-1]) == ("stopped", "failed")
+    assert " ".join(lines["broken"]).startswith("beta broken broken: pdbt.toml: there is no section [nonsense]. Allowed: ")
+    reserved = told.stdout.partition("Reserved names: ")[2]
+    assert "acme" in reserved
+    assert "list_projects" in reserved
+
+    shop.family()[0].kill()
+    found = json.loads(pdbt("list-projects", "--org", "acme", "--json").stdout)
+    assert list(found) == ["workspace", "projects", "reserved"]
+    assert [(project["name"], project["state"]) for project in found["projects"]] == [("failed", "stopped"), ("running", "killed")]
+    assert "stopped" in pdbt("stop", "running").stdout
+    assert [project.state for project in list_projects(workspace, "acme").projects] == ["stopped", "stopped"]
+
+
+def test_a_broken_project_is_one_red_line_on_a_terminal(workspace: Workspace, add: Add) -> None:
+    add("whole")
+    (add("broken") / "pdbt.toml").write_bytes(b"\xff\xfe\n")
+    parent, child = pty.openpty()
+    environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+    with subprocess.Popen([sys.executable, "-m", "pdbt", "list-projects"], cwd=workspace.root, stdout=child, env=environment) as process:
+        os.close(child)
+        said = b""
+        with contextlib.suppress(OSError):  # the other end is closed: all is said
+            while part := os.read(parent, 65536):
+                said += part
+        assert process.wait(60) == 0
+    os.close(parent)
+    red = [line for line in said.decode().splitlines() if line.startswith("\x1b[31m")]
+    assert len(red) == 1
+    assert red[0].endswith("pdbt.toml is not UTF-8 text. Save it as UTF-8.\x1b[0m")
+    assert "whole" in said.decode()
+
+
+def test_an_organisation_that_there_is_not(add: Add, pdbt: Pdbt, workspace: Workspace) -> None:
+    add("orders", "acme")
+    told = pdbt("list-projects", "--org", "amce")
+    assert (told.code, told.stderr) == (2, f"error: The workspace {workspace.root} has no organisation amce.\nhint: It has: acme.\n")
+
+
+def test_an_empty_workspace_and_folders_that_are_no_projects(workspace: Workspace, pdbt: Pdbt) -> None:
+    for name in ("notes", ".git", "__pycache__"):
+        (workspace.root / name).mkdir()
+    assert json.loads(pdbt("list-projects", "--json").stdout)["projects"] == []
+    assert list_projects(workspace).projects == ()
+
+
+@pytest.mark.parametrize("count", [200])
+def test_two_hundred_projects_are_read_without_their_engines(workspace: Workspace, add: Add, count: int) -> None:
+    """Each is a pdbt.toml and a run; how long the list takes is measured, not asserted."""
+    model = add("model", "acme")
+    for number in range(count - 1):
+        folder = workspace.root / f"org_{number % 3}" / f"project_{number}"
+        (folder / "macro").mkdir(parents=True)
+        (folder / "pdbt.toml").write_bytes((model / "pdbt.toml").read_bytes())
+    assert len(list_projects(workspace).projects) == count
