@@ -28,12 +28,12 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "error: $(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
 
-$(VENV)/.installed: pyproject.toml pdbt/__init__.py | $(BIN)/python
+$(VENV)/.installed: pyproject.toml pdbt/version.py | $(BIN)/python
 	@echo "Installing pdbt into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml pdbt/__init__.py | $(BIN)/python
+$(VENV)/.installed-dev: pyproject.toml pdbt/version.py | $(BIN)/python
 	@echo "Installing pdbt and what its tests need into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
@@ -44,8 +44,8 @@ demo: $(VENV)/.installed
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy pdbt tests benchmarks docs
-	MYPYPATH=pdbt:templates/project/scripts $(BIN)/mypy templates
+	$(BIN)/mypy pdbt tests benchmarks docs templates/addons
+	MYPYPATH=pdbt:templates/project/scripts $(BIN)/mypy templates/project
 	$(BIN)/lint-imports --no-cache
 
 test: check

@@ -1,7 +1,8 @@
-"""The comparisons that issue 2 asks for, each built over folders of its own."""
+"""The comparisons of commands that end, each built over folders of its own."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -15,6 +16,9 @@ from benchmarks.rivals import Interpreter
 from benchmarks.workplaces import HERE, Workplace, bare_duckdb, bare_pandas, dbt_orders, new_project, pdbt_command, pdbt_orders
 
 ORDERS, MANY_ORDERS = 2_000_000, 20_000_000
+TABLES = 500
+PROJECTS = 200
+LISTING_SECONDS = 1.0
 GENERATION_LIMIT = 600  # seconds
 IMPORT_DUCKDB = "import duckdb"
 NO_UPDATE_CHECK = {"DAGSTER_DG_UPDATE_CHECK_ENABLED": "0"}
@@ -152,12 +156,54 @@ def memory_sqlite(ground: Ground) -> Contest:
     return Contest("memory-sqlite", (ours.contestant,), (bar,), lambda: sqlite_rows(ours.database, "ORDERS", MANY_ORDERS), large=True)
 
 
+def definitions(ground: Ground) -> Contest:
+    """Reading the Dagster definitions of 500 generated tables, against three seconds beyond importing Dagster."""
+    project = new_project(ground.interpreter, ground.folder("definitions") / "shop")
+    (project / "data/source/T0.csv").write_text("id\n1\n", encoding="utf-8")
+    for number in range(1, TABLES):
+        select = f"SELECT l.id, l.id + {number} AS n FROM T{number - 1} AS l JOIN T{number // 2} AS r USING (id)\n"
+        (project / f"scripts/{'final' if number % 10 == 0 else 'processed'}/T{number}.sql").write_text(select, encoding="utf-8")
+    read = "runpy.run_path(sys.argv[1])['defs'].get_repository_def().assets_defs_by_key"
+    code = f"import runpy, sys; assert len({read}) == {2 * TABLES - 1}"
+    python = str(ground.interpreter.python)
+    ours = Contestant("pdbt", (python, "-c", code, "macro/dagster-run-process.py"), project)
+    theirs = Contestant("import dagster", (python, "-c", "import dagster; import time; time.sleep(3)"), project)
+    bar = Bar(f"definitions of {TABLES} tables / import dagster and three seconds", ours.name, 1.0, theirs.name)
+    return Contest("definitions", (ours, theirs), (bar,), lambda: None)
+
+
+def list_projects(ground: Ground) -> Contest:
+    """Listing a workspace of 200 projects, each with its settings and a run, against one second."""
+    folder = ground.folder("list-projects")
+    command = pdbt_command(ground.interpreter)
+    for words in (("init-workspace", "."), ("add-project", "model", "--org", "org_0"), ("run", "model")):
+        subprocess.run([*command, *words], cwd=folder, env=rivals.environment(), check=True, stdout=subprocess.DEVNULL)
+    model = folder / "org_0/model"
+    for number in range(1, PROJECTS):  # what the list reads of a project; the rest of its files would only take time to make
+        project = folder / f"org_{number % 3}/project_{number}"
+        (project / "macro").mkdir(parents=True)
+        for name in ("pdbt.toml", "macro/runs.jsonl"):
+            shutil.copyfile(model / name, project / name)
+    ours = Contestant("pdbt", (*command, "list-projects", "--json"), folder)
+
+    def agree() -> None:
+        said = subprocess.run(ours.command, cwd=folder, env=rivals.environment(), check=True, stdout=subprocess.PIPE).stdout
+        found = json.loads(said)["projects"]
+        _expect(len(found) == PROJECTS, f"{len(found)} projects are listed")
+        _expect({one["result"] for one in found} == {"done"}, "not every project's last run is listed")
+
+    bar = Bar(f"pdbt list-projects, {PROJECTS} projects", ours.name, LISTING_SECONDS)
+    return Contest("list-projects", (ours,), (bar,), agree)
+
+
 CONTESTS: dict[str, Callable[[Ground], Contest]] = {
     "new": new,
     "sample": sample,
     "orders": orders,
     "unchanged": unchanged,
     "sqlite-import": sqlite_import,
+    "definitions": definitions,
+    "list-projects": list_projects,
     "unchanged-large": unchanged_large,
     "memory-duckdb": memory_duckdb,
     "memory-sqlite": memory_sqlite,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 from benchmarks.contest import MEGABYTE, Outcome, Quantity
+from benchmarks.record import Measurement
 
 HEADINGS = ("what", "pdbt", "rival", "figure", "bar", "")
 METHOD = """\
@@ -32,29 +32,23 @@ METHOD = """\
 - "import into SQLite": pdbt's classic run of a project that has the source and no SQL, against `benchmarks/bare/with_pandas.py`.
 - `create-dagster` looks for a newer version of itself on the network each time. Its second line is without that, because a
   figure should not depend on a network; the first is the command as people type it. Nobody sends telemetry.
+- "mean round trip": a served pipeline of an entry node, three handlers and a SQLite table, with the clients of `pdbt stream loadtest`,
+  against `benchmarks/bare/stream_naive.py`, which does the same with a forked process for each node and batch. All rows must
+  be stored. "four pass-through nodes": seconds from the first batch given in to the last one done, workers started before,
+  against a `multiprocessing` pipe that each table is handed through four times; the CPU-bound handler alike
+  (`benchmarks/bare/stream_throughput.py`).
+- "launch", "job", "memory" and "idle": the sample by `dagster-run-process-launch-sample.py`, against `dagster dev` with the same
+  definitions and Dagster's default executor, in turn. A launch is over when the page lists the project's assets; a job begins
+  with nothing published, and is timed from the request to SUCCESS; memory is the sum over the resident memory of all processes,
+  10 seconds after the job; idle is their processor time in the 30 seconds after that, with the sensor running on both sides.
+- "close of a file": single files are dropped in turn into the folder of each side; the task is a Python script whose first line reads
+  the clock. The bare handler is `benchmarks/bare/with_watchdog.py`: it starts the task on the event, and remembers nothing. What is
+  allowed is computed from its p95 of the same round. The ideal of the burst is the tasks' sleep over the number of cores; their
+  start is not in it. The killed watcher is killed with -9 when half of the files are done, and another one started; each file's
+  task must have run once.
+- "list-projects": 199 of the 200 projects are what the list reads of one, its pdbt.toml and its runs.jsonl; their Dagster does not run.
 - `python -c "import duckdb"` is the smallest program that has DuckDB at hand, run by the same Python.
 """
-
-
-@dataclass(frozen=True)
-class Report:
-    """All that was measured, and where.
-
-    Attributes:
-        outcomes: one per bar, in order.
-        runs: how many measured runs each contestant had.
-        machine: the machine, in one line.
-        versions: what was compared.
-        load: the load average of the machine before the first run.
-        left_out: names of the comparisons that were not run.
-    """
-
-    outcomes: Sequence[Outcome]
-    runs: int
-    machine: str
-    versions: Sequence[str]
-    load: float
-    left_out: Sequence[str] = ()
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
@@ -64,23 +58,34 @@ def table(outcomes: Sequence[Outcome]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
-def page(report: Report) -> str:
-    """Return the report as a page of Markdown."""
-    rows = [HEADINGS, ("---",) * len(HEADINGS), *(_row(outcome) for outcome in report.outcomes)]
-    missed = [outcome.bar.title for outcome in report.outcomes if not outcome.met]
+def page(measured: Mapping[str, Measurement], names: Sequence[str]) -> str:
+    """Return what was measured as a page of Markdown.
+
+    Args:
+        measured: by contest, in the order of the page.
+        names: all contests.
+    """
+    outcomes = [outcome for measurement in measured.values() for outcome in measurement.outcomes]
+    missed = [outcome.bar.title for outcome in outcomes if not outcome.met]
+    left_out = [name for name in names if name not in measured]
+    rows = [HEADINGS, ("---",) * len(HEADINGS), *(_row(outcome) for outcome in outcomes)]
     lines = [
         "# Benchmarks: results",
         "",
-        "Written by `python benchmarks/run.py`; never by hand.",
+        "Written by `python benchmarks/run.py`, from `results.json`, which has every single figure; never by hand.",
         "",
         *("| " + " | ".join(row) + " |" for row in rows),
         "",
         f"Missed: {'; '.join(missed)}." if missed else "Every bar that was measured is met.",
-        *([f"Not run: {', '.join(report.left_out)}."] if report.left_out else []),
+        *([f"Not measured: {', '.join(left_out)}."] if left_out else []),
         "",
-        f"- Machine: {report.machine}. Load before the first run: {report.load:.2f}.",
-        f"- Compared: {', '.join(report.versions)}.",
-        f"- Measured runs of each contestant: {report.runs}.",
+        "## When and where",
+        "",
+        "| contest | measured | runs | load before | compared |",
+        "| --- | --- | --- | --- | --- |",
+        *(f"| {name} | {found.day} | {found.runs} | {found.load:.2f} | {', '.join(found.versions)} |" for name, found in measured.items()),
+        "",
+        *(f"- {described}" for described in dict.fromkeys(found.machine for found in measured.values())),
         "",
         METHOD,
     ]

@@ -41,6 +41,13 @@ def pandas() -> Rival:
     return Rival("pandas", ("pandas>=3",), ("pandas",))
 
 
+def transfers() -> Rival:
+    """Return pandas and dlt with what they need to read and write PostgreSQL, MariaDB and DuckDB."""
+    drivers = ("connectorx", "duckdb-engine", "psycopg2-binary", "pymysql", "sqlalchemy>=2")
+    wanted = ("dlt[duckdb,postgres,sql_database]>=1", "pandas>=3", "pyarrow", *drivers)
+    return Rival("transfers", wanted, ("dlt", "connectorx", "pandas", "duckdb"))
+
+
 @dataclass(frozen=True)
 class Interpreter:
     """A Python and what is installed for it.

@@ -30,8 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _dispatch(words: list[str], debug: bool) -> int:
     import typer
 
-    from .app import app
+    from .app import make_app
 
+    app = make_app(next((word for word in words if not word.startswith("-")), None))
     try:
         return int(app(words or ["--help"], prog_name="pdbt", standalone_mode=False) or 0)
     except PdbtError as error:

@@ -22,3 +22,27 @@ def add_source(
 
     plan = add_sources(files, project, dry_run=dry_run)
     show_added_sources(plan, dry_run=dry_run)
+
+
+@add.command("stream")
+def add_stream(
+    project: Annotated[Path | None, typer.Option("--project", metavar="DIR", help="The project; by default the one you are in.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be added, and add nothing.")] = False,
+) -> None:
+    """Bring a stream: scripts/stream/pipeline.py, and macro/stream-run-process.py with its launch and stop. Nothing of yours is lost."""
+    from ..scaffold import add_addon
+    from .show import show_added_sources
+
+    show_added_sources(add_addon("stream", project, dry_run=dry_run), dry_run=dry_run)
+
+
+@add.command("watch")
+def add_watch(
+    project: Annotated[Path | None, typer.Option("--project", metavar="DIR", help="The project; by default the one you are in.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be added, and add nothing.")] = False,
+) -> None:
+    """Bring a folder watcher: [watch] in pdbt.toml, and macro/watch-run-process.py with its launch and stop. Nothing of yours is lost."""
+    from ..scaffold import add_addon
+    from .show import show_added_sources
+
+    show_added_sources(add_addon("watch", project, dry_run=dry_run), dry_run=dry_run)

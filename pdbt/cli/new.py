@@ -7,22 +7,25 @@ from typing import Annotated
 
 import typer
 
+More = Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="More files and folders, after --data FILE.", show_default=False)]
+Database = Annotated[str, typer.Option("--db", metavar="TYPE", help="duckdb, sqlite or commune (the shared database).")]
+Url = Annotated[str | None, typer.Option("--url", metavar="URL", help="Where a commune's PostgreSQL is.")]
+Data = Annotated[
+    list[Path] | None, typer.Option("--data", metavar="FILE_OR_FOLDER ...", help="Data to begin with; each file or folder is one table.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be made, and make nothing.")]
+
 
 def new(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="The project's name, or a path whose last part is the name.", show_default=False)
     ],
-    more: Annotated[
-        list[Path] | None, typer.Argument(metavar="FILE", help="More files and folders, after --data FILE.", show_default=False)
-    ] = None,
-    database: Annotated[str, typer.Option("--db", metavar="TYPE", help="duckdb, sqlite or commune (the shared database).")] = "duckdb",
-    url: Annotated[str | None, typer.Option("--url", metavar="URL", help="Where a commune's PostgreSQL is.")] = None,
-    data: Annotated[
-        list[Path] | None,
-        typer.Option("--data", metavar="FILE_OR_FOLDER ...", help="Data to begin with; each file or folder is one table."),
-    ] = None,
+    more: More = None,
+    database: Database = "duckdb",
+    url: Url = None,
+    data: Data = None,
     port: Annotated[int | None, typer.Option("--port", metavar="PORT", help="Dagster's port; the sample takes the next one.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be made, and make nothing.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Make a project that runs, and that its owner keeps without pdbt.
 

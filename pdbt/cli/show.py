@@ -21,6 +21,7 @@ _EXPLAINED = {
     "requirements.txt": "what a run needs",
     ".gitignore": "",
     "python-data-build-tool.py": "brings template changes in",
+    ".pdbt/": "what the templates made, for pdbt update to compare with",
     "data/": "source files, and exports of what is made of them",
     "db/": "the published database",
     "scripts/": "source.py  transforming.py  results.py",
@@ -28,7 +29,7 @@ _EXPLAINED = {
     "scripts/final/": "the same; these are the results",
     "scripts/checks/": "the rows that a check returns are wrong",
     "scripts/engine/": "the machinery, alike in every project",
-    "macro/": "python-run-process.py, the classic run",
+    "macro/": "python-run-process.py, the classic run; dagster-run-process…",
     "sample/": "a small pipeline that works",
 }
 _NEEDED = {
@@ -42,7 +43,7 @@ _WIDTH = 28
 def show_new_project(plan: Plan, *, dry_run: bool) -> None:
     """Print what was made, or would be, and the next two commands to type."""
     verb = "Would create" if dry_run else "Created"
-    typer.echo(f"{verb} {_from_here(plan.target)} ({plan.database}, {len(plan.files)} files)")
+    typer.echo(f"{verb} {from_here(plan.target)} ({plan.database}, {len(plan.files)} files)")
     for name, files in _grouped(plan.files).items():
         typer.echo(f"  {name:<{_WIDTH}}{_explanation(name, files)}".rstrip())
     _show_tables(plan.tables)
@@ -53,7 +54,8 @@ def show_new_project(plan: Plan, *, dry_run: bool) -> None:
 
 def show_added_sources(plan: Plan, *, dry_run: bool) -> None:
     """Print each file of the plan with what becomes of it."""
-    words = {"create": "would create" if dry_run else "created", "identical": "identical", "conflict": "conflict"}
+    done = {"create": "created", "extend": "extended"}
+    words = {"identical": "identical", "conflict": "conflict", **({verb: f"would {verb}" for verb in done} if dry_run else done)}
     for file in plan.files:
         typer.echo(f"{words[file.action]:<12}  {file.path}")
     _show_tables(plan.tables)
@@ -95,10 +97,10 @@ def _some(names: list[str], shown: int = 4) -> str:
 def _next_commands(plan: Plan) -> tuple[str, str]:
     """Return two commands that work from the working folder: the second one shows results, of the sample while there is no data."""
     what = " --sample" if not plan.tables else ""
-    place = shlex.quote(_from_here(plan.target))
+    place = shlex.quote(from_here(plan.target))
     missing = [module for module in _NEEDED[plan.database] if importlib.util.find_spec(module) is None]
     if missing:
-        requirements = shlex.quote(_from_here(plan.target / "requirements.txt"))
+        requirements = shlex.quote(from_here(plan.target / "requirements.txt"))
         return f"{_python()} -m pip install -r {requirements}", f"pdbt run {place}{what}"
     return f"cd {place}", f"pdbt run{what}"
 
@@ -108,7 +110,7 @@ def _python() -> str:
     return "python3" if shutil.which("python3") == sys.executable else shlex.quote(sys.executable)
 
 
-def _from_here(path: Path) -> str:
+def from_here(path: Path) -> str:
     """Return the path as short as it can be typed from the working folder."""
     relative = os.path.relpath(path)
     return str(path) if relative.count("..") > 1 else relative

@@ -12,7 +12,8 @@ import pytest
 from benchmarks.agreement import same_values
 from benchmarks.contest import Bar, Contest, Contestant, Disagreement, Outcome, hold
 from benchmarks.measure import CommandFailed, measure
-from benchmarks.report import Report, page, table
+from benchmarks.record import Measurement, read, write
+from benchmarks.report import page, table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MEGABYTE = 1_000_000
@@ -71,6 +72,16 @@ def test_the_report_divides_medians_and_names_what_is_missed() -> None:
     assert first.endswith("met")
     assert "at most 1000 MB" in second
     assert second.endswith("MISSED")
-    text = page(Report([fast, fat], 3, "a machine", ["DuckDB 2"], 0.0, ["memory-sqlite"]))
+    measured = {"new": Measurement("2026-01-02", 3, 0.5, "a machine", ["DuckDB 2"], [fast, fat])}
+    text = page(measured, ["new", "memory-sqlite"])
     assert "Missed: peak." in text
-    assert "Not run: memory-sqlite." in text
+    assert "Not measured: memory-sqlite." in text
+    assert "| new | 2026-01-02 | 3 | 0.50 | DuckDB 2 |" in text
+
+
+def test_what_was_measured_is_kept_with_every_figure(tmp_path: Path) -> None:
+    fast = Outcome(Bar("new / rival", "pdbt", 0.7, "rival"), (0.1, 0.2, 9.0), (0.3, 0.4, 0.5))
+    measured = {"new": Measurement("2026-01-02", 3, 0.5, "a machine", ["DuckDB 2"], [fast])}
+    write(tmp_path / "results.json", measured)
+    assert read(tmp_path / "results.json") == measured
+    assert read(tmp_path / "none.json") == {}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from pdbt.cli.app import app
-from pdbt.engine import settings
+from pdbt.cli.app import make_app
+from pdbt.engine import settings, settings_rules
 from pdbt.engine.reading.formats import SUPPORTED
 from pdbt.engine.reading.types import EXCEPTIONS_FROM, EXCEPTIONS_SHARE, NULL_WORDS
 from tests.conftest import MakeProject, RunProject
@@ -34,15 +34,24 @@ def fenced(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("name", settings.SECTIONS)
+@pytest.mark.parametrize("name", settings_rules.SECTIONS)
 def test_every_setting_is_in_the_docs(name: str) -> None:
-    tables = {"connections": settings.CONNECTION_KEYS, "source": {**settings.SECTIONS["source"], **settings.SOURCE_KEYS}}
+    tables = {"connections": settings_rules.CONNECTION_KEYS, "source": {**settings_rules.SECTIONS["source"], **settings_rules.SOURCE_KEYS}}
     described = section(DOCS / "settings.md", f"`[{name}")
-    for key in tables.get(name, settings.SECTIONS[name]):
+    for key in tables.get(name, settings_rules.SECTIONS[name]):
         assert f"| `{key}` |" in described
 
 
-@pytest.mark.parametrize("choice", [*settings.DATABASE_FILES, *settings.ON_ERROR, *settings.EXPORT_FORMATS, *settings.NOTIFY_ON])
+@pytest.mark.parametrize(
+    "choice",
+    [
+        *settings_rules.DATABASE_FILES,
+        *settings_rules.ON_ERROR,
+        *settings_rules.EXPORT_FORMATS,
+        *settings_rules.NOTIFY_ON,
+        *settings_rules.STATUSES,
+    ],
+)
 def test_every_choice_of_a_setting_is_in_the_docs(choice: str) -> None:
     assert f"`{choice}`" in (DOCS / "settings.md").read_text(encoding="utf-8")
 
@@ -82,7 +91,7 @@ def commands(group: typer.core.TyperGroup, prefix: str = "pdbt") -> dict[str, ty
 
 
 def test_every_command_and_option_is_in_the_docs() -> None:
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(make_app())
     assert isinstance(group, typer.core.TyperGroup)
     missing = []
     for name, command in commands(group).items():
@@ -101,8 +110,11 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
-def test_every_option_of_a_projects_scripts_is_in_the_docs(make_project: MakeProject, run_project: RunProject) -> None:
+@pytest.mark.parametrize("name", ["python-run-process", "dagster-run-process-launch", "dagster-run-process-stop"])
+def test_every_option_of_a_projects_scripts_is_in_the_docs(name: str, make_project: MakeProject, run_project: RunProject) -> None:
     described = section(DOCS / "commands.md", "The scripts of a project")
-    offered = set(re.findall(r"(?<=[ \[])--[a-z-]+", run_project(make_project(), "--help").stdout)) - GENERIC_OPTIONS
+    offered = (
+        set(re.findall(r"(?<=[ \[])--[a-z-]+", run_project(make_project(), "--help", script=f"macro/{name}.py").stdout)) - GENERIC_OPTIONS
+    )
     assert offered
     assert {option for option in offered if f"`{option}" not in described} == set()

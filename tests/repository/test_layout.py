@@ -22,12 +22,17 @@ ENGINE_LIBRARIES = {
     "adbc_driver_manager",
     "adbc_driver_postgresql",
     "adbc_driver_sqlite",
+    "apprise",
+    "dagster",
+    "dagster_webserver",
     "numpy",
     "pandas",
+    "psutil",
     "psycopg",
     "pyarrow",
     "python_calamine",
     "sqlalchemy",
+    "uvicorn",
     "xlsxwriter",
 }
 LIBRARIES_OF_A_RUN = """
