@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+LOWEST_PORT, HIGHEST_PORT = 1024, 65535
+PORTS = {"duckdb": 3000, "sqlite": 4000, "commune": 5000}  # of a project's Dagster; its sample takes the next one
 DATABASE_FILES = {"duckdb": "db/database.duckdb", "sqlite": "db/database.sqlite", "commune": "db/database.db"}
 EXPORT_FORMATS = ("csv", "parquet", "json", "xlsx")
 ON_ERROR = ("fail", "reject")
@@ -82,7 +84,7 @@ _HEADER = Rule(
 )
 _DELIMITER = Rule("one or more characters, none of them a line end", lambda value: _is_text(value) and not set("\r\n\0") & set(value))
 _ENCODING = Rule('an encoding that Python knows, as "utf-8" or "windows-1252"', _is_encoding)
-_PORT = Rule("a port, 1024 to 65535", lambda value: _is_integer(value) and 1024 <= value <= 65535)
+_PORT = Rule(f"a port, {LOWEST_PORT} to {HIGHEST_PORT}", lambda value: _is_integer(value) and LOWEST_PORT <= value <= HIGHEST_PORT)
 _COUNT = Rule("a whole number, 0 or more", lambda value: _is_integer(value) and value >= 0)
 _TEXTS = Rule("a list of texts", lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value))
 _EVENTS = Rule('a list of "failure", "late", "empty"', lambda value: isinstance(value, list) and all(item in NOTIFY_ON for item in value))

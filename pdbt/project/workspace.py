@@ -13,8 +13,8 @@ from pathlib import Path
 from ..engine.errors import PdbtError, RunInProgress, SettingsError
 from ..engine.lock import POLL_SECONDS, try_lock
 from ..engine.organisation import CONSTANTS_FILE, SCHEDULES_FILE, WORKSPACE_FILE
-from ..engine.process.place import PORTS
 from ..engine.settings import FILE_NAME
+from ..engine.settings_rules import PORTS
 from ..engine.toml import read_toml
 from ..scaffold import NewProject, Plan, find_project
 from .names import check_workspace_name

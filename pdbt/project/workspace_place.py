@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from ..engine.errors import PdbtError, SettingsError
 from ..engine.organisation import WORKSPACE_FILE
 from ..engine.process import ports
-from ..engine.process.place import HIGHEST_PORT, LOWEST_PORT, PID_FILE, Hosted, InstancePlace
+from ..engine.process.place import PID_FILE, Hosted, InstancePlace
+from ..engine.settings_rules import HIGHEST_PORT, LOWEST_PORT
 from ..engine.toml import read_toml
 from .workspace import Workspace
 

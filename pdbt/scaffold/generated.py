@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..engine.process.place import HIGHEST_PORT
-from ..engine.settings_rules import DATABASE_FILES
+from ..engine.settings_rules import DATABASE_FILES, HIGHEST_PORT
 from ..version import __version__
 from .templates import read_tree, render_tree, shipped
 

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..engine.errors import SettingsError
-from ..engine.process.place import HIGHEST_PORT, LOWEST_PORT, PORTS
-from ..engine.reading.model import ReadOptions
-from ..engine.settings_rules import DATABASE_FILES
+from ..engine.settings_rules import DATABASE_FILES, HIGHEST_PORT, LOWEST_PORT, PORTS
 from .apply import make_project
 from .base import BASE_FILE, pack_base
 from .generated import Answers, generated_files
@@ -66,6 +64,7 @@ def plan_project(wanted: NewProject) -> Plan:
 def _planned_data(paths: tuple[Path, ...]) -> tuple[tuple[PlannedFile, ...], tuple[PlannedTable, ...]]:
     if not paths:
         return (), ()
+    from ..engine.reading.model import ReadOptions
     from .add import plan_data
 
     return plan_data(paths, None, lambda table: ReadOptions())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from ..engine.errors import PdbtError
 from .plan import inside
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from jinja2.sandbox import SandboxedEnvironment
 
 SUFFIX = ".jinja"
@@ -26,9 +29,13 @@ def shipped(name: str) -> Path:
 
 def read_tree(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Yield path and content of every file below the folder, in the order of their paths."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and _MADE_BY_PYTHON not in path.parts:
-            yield path.relative_to(folder).as_posix(), path.read_bytes()
+    paths = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != _MADE_BY_PYTHON]
+        inner = os.path.relpath(place, folder)
+        paths += names if inner == "." else [f"{inner}/{name}" for name in names]
+    for path in sorted(path.replace(os.sep, "/") for path in paths):
+        yield path, (folder / path).read_bytes()
 
 
 def render_tree(folder: Path, values: Mapping[str, object], only: tuple[str, ...] = ("",)) -> Iterator[tuple[str, bytes]]:
@@ -44,17 +51,17 @@ def render_tree(folder: Path, values: Mapping[str, object], only: tuple[str, ...
     Raises:
         PdbtError: a template is at fault, or a rendered path would leave the target.
     """
-    environment = _environment()
     for name, content in read_tree(folder):
-        path = inside(_render(environment, name, name, values) if "{{" in name else name)
+        path = inside(_render(name, name, values) if "{{" in name else name)
         if not path.startswith(only):
             continue
         if path.endswith(SUFFIX):
-            yield path.removesuffix(SUFFIX), _render(environment, content.decode(), name, values).encode()
+            yield path.removesuffix(SUFFIX), _render(content.decode(), name, values).encode()
         else:
             yield path, content
 
 
+@cache
 def _environment() -> SandboxedEnvironment:
     from jinja2 import StrictUndefined
     from jinja2.sandbox import SandboxedEnvironment
@@ -65,11 +72,16 @@ def _environment() -> SandboxedEnvironment:
     return environment
 
 
-def _render(environment: SandboxedEnvironment, text: str, name: str, values: Mapping[str, object]) -> str:
+@cache  # a project and its sample share templates
+def _compiled(text: str) -> Template:
+    return _environment().from_string(text)
+
+
+def _render(text: str, name: str, values: Mapping[str, object]) -> str:
     from jinja2 import TemplateError
 
     try:
-        return environment.from_string(text).render(values)
+        return _compiled(text).render(values)
     except TemplateError as error:
         raise PdbtError(f"The template {name} cannot be rendered: {error}.", "This is a fault of the template.") from error
 

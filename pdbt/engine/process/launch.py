@@ -14,11 +14,12 @@ from ..door import seconds, through_the_door
 from ..errors import DONE, PIPELINE_FAILED, PdbtError
 from ..report import say
 from ..settings import load_settings
+from ..settings_rules import HIGHEST_PORT, LOWEST_PORT
 from . import foreground, page, ports
 from .identity import FOREGROUND, PORT, Record, find_instance, read_record, remove_record, write_record
 from .libraries import require
 from .logfile import rotate, size
-from .place import HIGHEST_PORT, LOWEST_PORT, InstancePlace, Place, page_url
+from .place import InstancePlace, Place, page_url
 from .starting import DiedStarting, Starting
 from .stop import end_family
 from .turn import turn

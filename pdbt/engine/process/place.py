@@ -13,13 +13,12 @@ from typing import NamedTuple
 
 from ..errors import PdbtError
 from ..settings import FILE_NAME, Settings
+from ..settings_rules import PORTS
 from .libraries import python_command
 
 # In the environment of every process of an instance: they are found by it, also when the one that began them is gone.
 MARKER = "PDBT_DAGSTER_HOME"
 HOST = "127.0.0.1"  # nobody from outside this machine reaches the page
-LOWEST_PORT, HIGHEST_PORT = 1024, 65535
-PORTS = {"duckdb": 3000, "sqlite": 4000, "commune": 5000}
 PID_FILE = "dagster.pid"
 _DEFINITIONS = ("dagster-run-process.py", "dagster-run-process-sample.py")
 

@@ -9,8 +9,9 @@ import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..settings_rules import HIGHEST_PORT, LOWEST_PORT
 from .libraries import is_installed
-from .place import HIGHEST_PORT, HOST, LOWEST_PORT, MARKER
+from .place import HOST, MARKER
 
 if TYPE_CHECKING:
     import psutil
