@@ -7,13 +7,13 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 from ..engine.errors import PdbtError
 from ..engine.settings import FILE_NAME
-from ..engine.settings_rules import DATABASE_FILES
-from ..engine.toml import read_toml
+from ..engine.settings_rules import EXPORT_FORMATS
+from .databases import database_files
 
 Kind = Literal["file", "folder", "link"]
 REBUILT = "a run makes it again"
@@ -28,8 +28,11 @@ _MADE = (
     "db/.work/work.json",
     "db/.work/run.lock",
     "db/.work/scratch",
-    "macro/*.log*",
-    "macro/runs.jsonl*",
+    "db/.work/tmp",
+    "macro/*.log",
+    "macro/*.log.[0-9]*",
+    "macro/runs.jsonl",
+    "macro/runs.jsonl.[0-9]*",
     "macro/.dagster*",
     "macro/*.pid",
     "macro/watch-logs",
@@ -124,28 +127,28 @@ def _reason_against(project: Path, path: Path, name: str, mode: int, made: list[
 def _made_in(project: Path, inner: str) -> list[str]:
     """Return the patterns of what is made again in the project, or in its sample."""
     home = project / inner
-    database = _database_of(home)
-    work = f"{PurePosixPath(database).parent}/.work"
-    patterns = [*_MADE, *_UPDATE, f"{work}/{PurePosixPath(database).name}.*"]
-    patterns += [_quoted(f"{database}{ending}") for ending in _BESIDE_A_DATABASE]
+    patterns = [*_MADE, *_UPDATE, *_databases(home), *_exports(home)]
+    return [f"{inner}/{pattern}" if inner else pattern for pattern in patterns]
+
+
+def _databases(home: Path) -> Iterator[str]:
+    """Yield the patterns of the published database and of the work on the next one, which a run that failed leaves behind."""
+    files = database_files(home)
+    for path in (files.published, files.sealed, files.building, files.note):
+        if path.is_relative_to(home):
+            name = _quoted(path.relative_to(home).as_posix())
+            yield from (f"{name}{ending}" for ending in _BESIDE_A_DATABASE)
+
+
+def _exports(home: Path) -> Iterator[str]:
     for folder in _EXPORTS:
         tables = {path.stem for path in (home / "scripts" / folder).glob("*.*")}
-        patterns += [f"data/{folder}/{_quoted(table)}.*" for table in sorted(tables)]
-    return [f"{inner}/{pattern}" if inner else pattern for pattern in patterns]
+        yield from (f"data/{folder}/{_quoted(table)}.{ending}" for table in sorted(tables) for ending in EXPORT_FORMATS)
 
 
 def _quoted(name: str) -> str:
     """Return a name as a pattern that only it fits."""
     return "".join(f"[{character}]" if character in "*?[" else character for character in name)
-
-
-def _database_of(home: Path) -> str:
-    """Return the published database's file, relative to the project; its usual place when pdbt.toml does not say, or is at fault."""
-    try:
-        said = read_toml(home / FILE_NAME).get("database", {})
-        return str(said.get("path") or DATABASE_FILES[said["type"]])
-    except (PdbtError, KeyError, AttributeError, TypeError):
-        return DATABASE_FILES["duckdb"]
 
 
 def _unreadable(path: Path, error: OSError) -> PdbtError:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +14,11 @@ from pdbt.project.workspace import Workspace, add_project, init_workspace
 from pdbt.scaffold import NewProject
 from tests.conftest import Ended, RunProcess
 from tests.process.conftest import end_marked, free_port
+from tests.project.diagnosis import write
 
 ROOT = Path(__file__).resolve().parents[2]
+TYPES = ("duckdb", "sqlite", "commune")
+ORGANISATIONS = ("acme", "beta", "gamma")
 __all__ = ["free_port"]  # a fixture of this room too
 
 Pdbt = Callable[..., Ended]
@@ -38,6 +43,14 @@ def add(workspace: Workspace) -> Add:
 
 
 @pytest.fixture
+def orders(add: Add, free_port: Callable[[], int]) -> Path:
+    """A project with nothing wrong."""
+    project = add("orders", "acme", port=free_port())
+    write(project / "data" / "source" / "orders.csv", "id,amount\n1,2\n")
+    return project
+
+
+@pytest.fixture
 def pdbt(workspace: Workspace, run_process: RunProcess) -> Pdbt:
     """Type a command in the workspace."""
 
@@ -45,3 +58,8 @@ def pdbt(workspace: Workspace, run_process: RunProcess) -> Pdbt:
         return run_process([sys.executable, "-m", "pdbt", *words], cwd=cwd or workspace.root, env={"PYTHONPATH": str(ROOT)})
 
     return run
+
+
+def listed(pdbt: Pdbt) -> dict[str, dict[str, Any]]:
+    """Return what the list says of each project, by its name."""
+    return {project["name"]: project for project in json.loads(pdbt("list-projects", "--json").stdout)["projects"]}

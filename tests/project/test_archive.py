@@ -87,6 +87,10 @@ def test_a_restored_project_runs_to_the_same_results(project: Path, tmp_path: Pa
 
 def test_what_is_left_out_is_told(project: Path, tmp_path: Path, run_project: RunProject, pdbt: Pdbt) -> None:
     assert run_project(project).code == 0
+    (project / "scripts/checks/NEVER.sql").write_text("SELECT * FROM RESULT", encoding="utf-8")
+    assert run_project(project, "--full").code == 1  # what it had built waits for the next run
+    for name in ("macro/my.logic.py", "data/final/RESULT.notes.txt"):
+        (project / name).write_text("by hand\n", encoding="utf-8")
     (project / ".env").write_text("DATABASE_URL=hunter2-pass\n", encoding="utf-8")
     (tmp_path / "outside").write_text("x", encoding="utf-8")
     (project / "outside").symlink_to(tmp_path / "outside")
@@ -100,11 +104,14 @@ def test_what_is_left_out_is_told(project: Path, tmp_path: Path, run_project: Ru
     assert told["outside"] == told["climbing"] == OUTSIDE
     assert told["pipe"] == SPECIAL
     made = {"db/database.duckdb", "data/final/RESULT.csv", "macro/execution.log", "macro/runs.jsonl", "venv", "scripts/engine/__pycache__"}
+    made |= {"db/.work/work.duckdb", "db/.work/work.json"}
     assert made <= {path for path, reason in told.items() if reason == REBUILT}
     with zipfile.ZipFile(archived.path) as archive:
         names = set(archive.namelist())
         assert not any(b"hunter2-pass" in archive.read(name) for name in names)
     assert not {f"shop/{path}" for path in told} & names
+    assert {"shop/macro/my.logic.py", "shop/data/final/RESULT.notes.txt", "shop/scripts/checks/NEVER.sql"} <= names
+    assert {name for name in names if "/.work/" in name} == {"shop/db/.work/", "shop/sample/db/.work/"}
     ended = pdbt("archive", project, "--to", tmp_path)
     assert ended.code == 0
     assert "  left out  .env: it holds secrets\n" in ended.stdout

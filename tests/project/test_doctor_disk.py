@@ -11,7 +11,7 @@ import pytest
 
 from pdbt.project.doctor.disk import Mount, file_system_check, find_mount, read_mounts, space_check
 from tests.project.conftest import Add
-from tests.project.test_doctor import check
+from tests.project.diagnosis import check
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import pty
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +12,8 @@ from pdbt.project.listing import list_projects
 from pdbt.project.workspace import Workspace
 from tests.conftest import RunProcess
 from tests.process.conftest import dressed
-from tests.project.conftest import ROOT, Add, Pdbt
+from tests.project.conftest import Add, Pdbt
+from tests.project.terminal import on_a_terminal
 
 
 def test_each_state(
@@ -60,20 +56,12 @@ def test_each_state(
 def test_a_broken_project_is_one_red_line_on_a_terminal(workspace: Workspace, add: Add) -> None:
     add("whole")
     (add("broken") / "pdbt.toml").write_bytes(b"\xff\xfe\n")
-    parent, child = pty.openpty()
-    environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
-    with subprocess.Popen([sys.executable, "-m", "pdbt", "list-projects"], cwd=workspace.root, stdout=child, env=environment) as process:
-        os.close(child)
-        said = b""
-        with contextlib.suppress(OSError):  # the other end is closed: all is said
-            while part := os.read(parent, 65536):
-                said += part
-        assert process.wait(60) == 0
-    os.close(parent)
-    red = [line for line in said.decode().splitlines() if line.startswith("\x1b[31m")]
+    code, said = on_a_terminal("list-projects", cwd=workspace.root)
+    assert code == 0
+    red = [line for line in said.splitlines() if line.startswith("\x1b[31m")]
     assert len(red) == 1
     assert red[0].endswith("pdbt.toml is not UTF-8 text. Save it as UTF-8.\x1b[0m")
-    assert "whole" in said.decode()
+    assert "whole" in said
 
 
 def test_an_organisation_that_there_is_not(add: Add, pdbt: Pdbt, workspace: Workspace) -> None:

@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ...engine.databases.files import DatabaseFiles
 from ...engine.lock import run_in_progress
 from ...engine.process.libraries import is_installed
 from ...engine.process.logfile import last_lines
 from ...engine.process.ports import describe
 from ...engine.publish import WorkFolder
+from ..databases import database_files
 from .check import ERROR, OK, WARNING, Check, Patient
 
 _RUN_AGAIN = "Run it again: pdbt run"
@@ -19,8 +21,7 @@ _RUN_AGAIN = "Run it again: pdbt run"
 
 def examine_lock(patient: Patient) -> Iterable[Check]:
     """Check who holds the work database."""
-    folder = WorkFolder(patient.home / "db" / ".work")
-    return [lock_check(folder, _holders(folder.root))]
+    return [lock_check(WorkFolder(patient.home / "db" / ".work"), _holders(database_files(patient.home)))]
 
 
 def lock_check(folder: WorkFolder, holders: Iterable[str]) -> Check:
@@ -39,19 +40,20 @@ def lock_check(folder: WorkFolder, holders: Iterable[str]) -> Check:
     return Check("lock", OK, "Nobody holds the work database.")
 
 
-def _holders(root: Path) -> list[str]:
-    """Return who has a database in the work folder open, as far as this user may see it."""
-    if not root.is_dir() or not is_installed("psutil"):
+def _holders(files: DatabaseFiles) -> list[str]:
+    """Return who has the work database open, finished or not, as far as this user may see it."""
+    there = {path.resolve() for path in (files.building, files.sealed) if path.exists()}
+    if not there or not is_installed("psutil"):
         return []
     import psutil
 
     found = []
     for process in psutil.process_iter():
         try:
-            files = [Path(file.path) for file in process.open_files()]
+            opened = {Path(file.path) for file in process.open_files()}
         except (psutil.Error, OSError):
             continue
-        if any(path.parent == root and path.name.startswith("database.") for path in files):
+        if opened & there:
             found.append(describe(process))
     return found
 
