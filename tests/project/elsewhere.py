@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import psutil
+import pytest
 
-from pdbt import CloudResult, run_cloud
+from pdbt import CloudResult, PdbtError, run_cloud
 from tests.process.graphql import runs
 from tests.process.instances import Shop
 
+AT_MOST_SECONDS = 5.0
+TOKEN = "a-token-that-nobody-may-see"
 # Waits for a file to go away, so that a test says when the run may end.
 SLOW = """\
 import time
@@ -27,6 +31,17 @@ def table():
         time.sleep(0.1)
     return pyarrow.table({{"n": [1]}})
 """
+
+
+def refused(*arguments: object, **more: object) -> PdbtError:
+    """Return what `run_cloud` says, which it must within five seconds."""
+    start = time.monotonic()
+    with pytest.raises(PdbtError) as told:
+        run_cloud(*arguments, **more)  # type: ignore[arg-type] # as given
+    assert time.monotonic() - start < AT_MOST_SECONDS
+    assert told.value.exit_code == 2
+    assert TOKEN not in f"{told.value!r} {told.value.__cause__!r} {told.value.__context__!r}"
+    return told.value
 
 
 def results(project: Path) -> dict[str, object]:

@@ -20,15 +20,13 @@ from tests.process.conftest import end_marked, free_port, launched
 from tests.process.graphql import ask, runs
 from tests.process.instances import Shop
 from tests.project.conftest import ROOT
-from tests.project.elsewhere import hold, kill, results, status_of, waited
+from tests.project.elsewhere import TOKEN, hold, kill, refused, results, status_of, waited
 from tests.project.gate import Gate, opened, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 __all__ = ["free_port", "launched"]  # fixtures of this room too
-AT_MOST_SECONDS = 5.0
 PATIENCE_SECONDS = 6.0
-TOKEN = "a-token-that-nobody-may-see"
 QUIET = {"schedule_status": "stopped", "sensor_status": "stopped"}
 PARAMETERS: dict[str, Parameter] = {
     "least": 15,
@@ -81,16 +79,6 @@ def cloud(here: Path, launched: Launch, tmp_path: Path) -> Cloud:
         return shops
 
     return start
-
-
-def refused(*arguments: object, **more: object) -> PdbtError:
-    """Return what `run_cloud` says, which it must within five seconds."""
-    start = time.monotonic()
-    with pytest.raises(PdbtError) as told:
-        run_cloud(*arguments, **more)  # type: ignore[arg-type] # as given
-    assert time.monotonic() - start < AT_MOST_SECONDS
-    assert told.value.exit_code == 2
-    return told.value
 
 
 def test_labels_lead_to_the_right_one_and_results_are_those_of_a_run_here(here: Path, cloud: Cloud, tmp_path: Path) -> None:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable
 
 import pytest
 
-from pdbt import PdbtError, run_cloud
 from pdbt.engine.errors import SettingsError
 from pdbt.project.deployments import read_deployments
 from pdbt.project.workspace import Workspace
 from tests.project.conftest import Add, Pdbt
+from tests.project.elsewhere import TOKEN, refused
 from tests.project.gate import opened
 
-AT_MOST_SECONDS = 5.0
-TOKEN = "a-token-that-nobody-may-see"
 TWO = """\
 [deployments.paris]
 url = "http://10.0.0.1:3000/"
@@ -38,17 +35,6 @@ def named(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Name:
 
     monkeypatch.chdir(workspace.root)
     return write
-
-
-def refused(*arguments: object, **more: object) -> PdbtError:
-    """Return what `run_cloud` says, which it must within five seconds."""
-    start = time.monotonic()
-    with pytest.raises(PdbtError) as told:
-        run_cloud(*arguments, **more)  # type: ignore[arg-type] # as given
-    assert time.monotonic() - start < AT_MOST_SECONDS
-    assert told.value.exit_code == 2
-    assert TOKEN not in f"{told.value!r} {told.value.__cause__!r} {told.value.__context__!r}"
-    return told.value
 
 
 # Settings -------------------------------------------------------------------------------------------------------------

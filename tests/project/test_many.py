@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,15 +13,9 @@ from pdbt.engine.process import page
 from pdbt.project.workspace import Workspace
 from tests.conftest import RunProcess
 from tests.process.instances import Shop, dagster_settings
-from tests.project.conftest import Add, Pdbt
+from tests.project.conftest import ORGANISATIONS, TYPES, Add, Pdbt, listed
 
 ANSWER_SECONDS = 30.0
-TYPES = ("duckdb", "sqlite", "commune")
-ORGANISATIONS = ("acme", "beta", "gamma")
-
-
-def listed(pdbt: Pdbt) -> dict[str, dict[str, Any]]:
-    return {project["name"]: project for project in json.loads(pdbt("list-projects", "--json").stdout)["projects"]}
 
 
 @pytest.mark.slow

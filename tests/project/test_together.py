@@ -15,8 +15,7 @@ from pdbt.project.workspace import Workspace
 from tests.conftest import RunProcess
 from tests.process import graphql
 from tests.process.instances import Shop, dagster_settings, is_running, wait_until
-from tests.project.conftest import Add, Pdbt
-from tests.project.test_many import ORGANISATIONS, TYPES
+from tests.project.conftest import ORGANISATIONS, TYPES, Add, Pdbt, listed
 
 TOGETHER_SECONDS = 120.0
 LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries { name locationOrLoadError {
@@ -24,10 +23,6 @@ LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries { name lo
 } } } } }"""
 TICKS = """query($location: String!) { sensorOrError(sensorSelector: {repositoryName: "__repository__",
   repositoryLocationName: $location, sensorName: "source_files"}) { ... on Sensor { sensorState { ticks(limit: 5) { skipReason } } } } }"""
-
-
-def listed(pdbt: Pdbt) -> dict[str, dict[str, Any]]:
-    return {project["name"]: project for project in json.loads(pdbt("list-projects", "--json").stdout)["projects"]}
 
 
 def locations(port: int) -> dict[str, dict[str, Any]]:
