@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-add = typer.Typer(help="Bring something into a project.", rich_markup_mode=None)
+add = typer.Typer(help="Add data, a folder watcher or a stream to a project.", rich_markup_mode=None)
 
 
 @add.command("source")
@@ -29,7 +29,7 @@ def add_stream(
     project: Annotated[Path | None, typer.Option("--project", metavar="DIR", help="The project; by default the one you are in.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be added, and add nothing.")] = False,
 ) -> None:
-    """Bring a stream: scripts/stream/pipeline.py, and macro/stream-run-process.py with its launch and stop. Nothing of yours is lost."""
+    """Add a stream: scripts/stream/pipeline.py, and macro/stream-run-process.py with its launch and stop. Overwrites nothing of yours."""
     from ..scaffold import add_addon
     from .show import show_added_sources
 
@@ -41,7 +41,7 @@ def add_watch(
     project: Annotated[Path | None, typer.Option("--project", metavar="DIR", help="The project; by default the one you are in.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be added, and add nothing.")] = False,
 ) -> None:
-    """Bring a folder watcher: [watch] in pdbt.toml, and macro/watch-run-process.py with its launch and stop. Nothing of yours is lost."""
+    """Add a folder watcher: [watch] in pdbt.toml, and macro/watch-run-process.py with its launch and stop. Overwrites nothing of yours."""
     from ..scaffold import add_addon
     from .show import show_added_sources
 

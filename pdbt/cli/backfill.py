@@ -19,27 +19,28 @@ def backfill(
     first: Annotated[str | None, typer.Option("--from", metavar="VALUE", help="The first day, month or whole number.")] = None,
     last: Annotated[str | None, typer.Option("--to", metavar="VALUE", help="The last one.")] = None,
     values: Annotated[str | None, typer.Option("--values", metavar="A,B,C", help="The values themselves.")] = None,
-    step: Annotated[int, typer.Option("--step", metavar="COUNT", help="How far it is from a value to the next.")] = 1,
-    full: Annotated[bool, typer.Option("--full", help="Do everything again in each run.")] = False,
-    again: Annotated[bool, typer.Option("--again", help="Run also what ended well before.")] = False,
-    stop_on_error: Annotated[bool, typer.Option("--stop-on-error", help="Leave the other values when one fails.")] = False,
+    step: Annotated[int, typer.Option("--step", metavar="COUNT", help="The step from one value to the next.")] = 1,
+    full: Annotated[bool, typer.Option("--full", help="Rebuild everything in each run.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also run values that succeeded before.")] = False,
+    stop_on_error: Annotated[bool, typer.Option("--stop-on-error", help="Stop at the first value that fails.")] = False,
     lock_timeout: Annotated[
         float | None, typer.Option("--lock-timeout", metavar="SECONDS", min=0, help="How long to wait for another run of the project.")
     ] = None,
-    sample: Annotated[bool, typer.Option("--sample", help="The project's sample is meant.")] = False,
+    sample: Annotated[bool, typer.Option("--sample", help="Use the project's sample.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
     cloud: Annotated[bool, typer.Option("--cloud", help="Run on a deployment instead of here.")] = False,
     labels: Annotated[
-        list[str] | None, typer.Option("--label", metavar="LABEL", help="What the deployment must serve; may be repeated.")
+        list[str] | None, typer.Option("--label", metavar="LABEL", help="A label that the deployment must serve; may be repeated.")
     ] = None,
 ) -> None:
-    """Run once for each value of a parameter, in order; the same command goes on where it stopped."""
+    """Run once for each value of a parameter, in order; the same command resumes where it stopped."""
     from ..project.backfill import backfill as fill
     from . import running
 
     name, others = running.varying(parameters or ())
     running.refuse_together(
-        "--cloud" if cloud else "runs here", {"--lock-timeout": cloud and lock_timeout is not None, "--label": bool(labels) and not cloud}
+        "--cloud" if cloud else "a backfill here",
+        {"--lock-timeout": cloud and lock_timeout is not None, "--label": bool(labels) and not cloud},
     )
     with running.interruptible():
         result = fill(

@@ -30,7 +30,7 @@ def add_connection(
 
 @connection.command("list")
 def list_connections(project: Project = None) -> None:
-    """Show the connections of the project, its own and inherited ones, and the file of each; passwords are masked."""
+    """Show the project's connections, its own and inherited ones, and the file of each; passwords are masked."""
     from ..connect import list_connections as listed
     from ..scaffold import find_project
 
@@ -58,7 +58,7 @@ def try_connection(
 
 @connection.command("remove")
 def remove_connection(name: Name, project: Project = None) -> None:
-    """Take a connection out of pdbt.toml; .env is left as it is."""
+    """Remove a connection from pdbt.toml; .env stays as it is."""
     from ..connect import remove_connection as remove
     from ..scaffold import find_project
 

@@ -9,15 +9,17 @@ import typer
 
 Project = Annotated[Path | None, typer.Argument(metavar="PROJECT", help="The project; by default the one you are in.", show_default=False)]
 All = Annotated[bool, typer.Option("--all", help="The whole workspace that you are in, as one Dagster.")]
-Sample = Annotated[bool, typer.Option("--sample", help="The project's sample is meant.")]
+Sample = Annotated[bool, typer.Option("--sample", help="Use the project's sample.")]
 
 
 def launch(
     context: typer.Context,
     project: Project = None,
-    port: Annotated[int | None, typer.Option("--port", metavar="PORT", help="Where the page answers, for once.")] = None,
+    port: Annotated[int | None, typer.Option("--port", metavar="PORT", help="The page's port, this time.")] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait until the page can list the assets.")] = False,
-    timeout: Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="How long to wait for that.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", metavar="SECONDS", help="How long to wait for the page; 120 by default.")
+    ] = None,
     foreground: Annotated[bool, typer.Option("--foreground", help="Run in this terminal until Ctrl-C.")] = False,
     everything: All = False,
     sample: Sample = False,
@@ -40,7 +42,8 @@ def stop(
     context: typer.Context,
     project: Project = None,
     timeout: Annotated[
-        float | None, typer.Option("--timeout", metavar="SECONDS", help="How long its processes may take before they are killed.")
+        float | None,
+        typer.Option("--timeout", metavar="SECONDS", help="How long its processes may take before they are killed; 15 by default."),
     ] = None,
     everything: All = False,
     sample: Sample = False,
@@ -64,7 +67,7 @@ def status(
     everything: All = False,
     sample: Sample = False,
 ) -> None:
-    """Show whether Dagster runs, where, what its schedule does, and how the last run ended."""
+    """Show whether Dagster is running, where, what its schedule does, and how the last run ended."""
     from ..project import dagster_status
     from .show_status import show_status
 
@@ -81,7 +84,7 @@ def status(
 def logs(
     project: Project = None,
     lines: Annotated[int, typer.Option("--lines", "-n", metavar="COUNT", min=0, help="How many lines.")] = 50,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is added, until Ctrl-C.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing what is added, until Ctrl-C.")] = False,
     sample: Sample = False,
 ) -> None:
     """Show the end of Dagster's log, macro/dagster.log."""

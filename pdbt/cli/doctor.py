@@ -17,10 +17,10 @@ _WIDTH = 7
 def doctor(
     project: Annotated[Path | None, typer.Argument(metavar="PROJECT", help="The project; by default the one you are in.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every project of the workspace that you are in.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a check, in a list.")] = False,
-    sample: Annotated[bool, typer.Option("--sample", help="The project's sample is meant.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a list with one JSON object per check.")] = False,
+    sample: Annotated[bool, typer.Option("--sample", help="Use the project's sample.")] = False,
 ) -> None:
-    """Look at a project from all sides: starts nothing, changes nothing, says what to do."""
+    """Examine a project and say what to do; starts nothing, changes nothing."""
     from ..connect.checkup import examine_connections
     from ..project.doctor import as_json as written
     from ..project.doctor import diagnose, exit_code

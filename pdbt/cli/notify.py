@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-notify = typer.Typer(help="Notices of failures: whether they reach whom they should.", rich_markup_mode=None)
+notify = typer.Typer(help="Test whether notices arrive.", rich_markup_mode=None)
 
 
 @notify.callback()
@@ -19,7 +19,7 @@ def _notify() -> None:
 def try_targets(
     project: Annotated[Path | None, typer.Option("--project", metavar="DIR", help="The project; by default the one you are in.")] = None,
 ) -> None:
-    """Send a test to every target of [notifications], and say which of them took it."""
+    """Send a test to every target of [notifications], and say which accepted it."""
     from ..engine.errors import PIPELINE_FAILED
     from ..engine.notices.runs import sender_of
     from ..engine.settings import load_settings

@@ -13,7 +13,7 @@ def run(
     project: Annotated[
         Path | None, typer.Argument(metavar="PROJECT", help="The project; by default the one you are in.", show_default=False)
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help="Do everything again.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Rebuild everything, changed or not.")] = False,
     parameters: Annotated[
         list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="The value of $NAME in SQL; may be repeated.")
     ] = None,
@@ -25,7 +25,7 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
     cloud: Annotated[bool, typer.Option("--cloud", help="Run it on a deployment instead of here.")] = False,
     labels: Annotated[
-        list[str] | None, typer.Option("--label", metavar="LABEL", help="What the deployment must serve; may be repeated.")
+        list[str] | None, typer.Option("--label", metavar="LABEL", help="A label that the deployment must serve; may be repeated.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the run on the deployment has ended.")] = False,
 ) -> None:
@@ -36,7 +36,7 @@ def run(
     if cloud:
         refuse_together("--cloud", {"--dry-run": dry_run, "--lock-timeout": lock_timeout is not None})
         raise typer.Exit(run_on_deployment(project, labels or (), parameters or (), full=full, wait=wait, sample=sample, quiet=quiet))
-    refuse_together("a run here", {"--label": bool(labels), "--wait": wait}, "They are of --cloud; give it too.")
+    refuse_together("a run here", {"--label": bool(labels), "--wait": wait}, "They go with --cloud: add it.")
     flags = {"--full": full, "--dry-run": dry_run, "--quiet": quiet, "--debug": context.obj["debug"]}
     options = [flag for flag, wanted in flags.items() if wanted]
     options += [f"--lock-timeout={lock_timeout}"] if lock_timeout is not None else []

@@ -14,13 +14,13 @@ stream = typer.Typer(help="Serve a pipeline of handlers, and look after it.", ri
 def serve(
     file: Annotated[Path, typer.Argument(metavar="FILE.py", help="The Python file whose `pipeline` is served.")],
     port: Annotated[int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="The port of Arrow Flight; 0 chooses one.")] = 50051,
-    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="The address to listen at.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="The address to listen on.")] = "127.0.0.1",
     http_port: Annotated[
         int | None,
         typer.Option("--http-port", metavar="PORT", min=0, max=65535, help="The port of health, metrics and triggers.", show_default=False),
     ] = None,
     token_env: Annotated[
-        str, typer.Option("--token-env", metavar="NAME", help="The variable that holds the token clients must send.")
+        str, typer.Option("--token-env", metavar="NAME", help="The environment variable with the token that clients must send.")
     ] = "",
     tls_cert: Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE", help="The PEM of the TLS certificate.")] = None,
     tls_key: Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="The PEM of its private key.")] = None,
@@ -46,7 +46,7 @@ def launch(
     file: Annotated[Path, typer.Argument(metavar="FILE.py", help="The Python file whose `pipeline` is served.")],
     state: Annotated[Path, typer.Option("--state", metavar="FOLDER", help="Where stream.pid and stream.log are.")] = Path(),
 ) -> None:
-    """Serve a pipeline in the background, unless it is served; further options are those of `pdbt stream serve`."""
+    """Serve a pipeline in the background, unless it is being served; takes the options of `pdbt stream serve` too."""
     from ..handlers.background import launch as launch_stream
     from .show_stream import show_launched
 
@@ -68,9 +68,9 @@ def stop(
 def replay(
     place: Annotated[Path, typer.Argument(metavar="FILE.py|FOLDER", help="The pipeline, or the folder of its dead letters.")],
     node: Annotated[str, typer.Option("--node", metavar="NODE", help="Only batches that failed at this node.", show_default=False)] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be given again, and give nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be replayed, and replay nothing.")] = False,
 ) -> None:
-    """Give dead letters to their nodes again; those that succeed are removed."""
+    """Send dead letters to their nodes again, and remove those that succeed."""
     from ..handlers.replay import plan_replay
     from ..handlers.replay import replay as give_again
     from .show_stream import show_replayed, show_waiting
@@ -85,13 +85,13 @@ def replay(
 @stream.command("loadtest")
 def loadtest(
     url: Annotated[str, typer.Argument(metavar="URL", help="The served pipeline: grpc://host:port, or grpc+tls://host:port.")],
-    clients: Annotated[str, typer.Option("--clients", metavar="N,N", help="How many clients send at a time, one after the other.")] = (
+    clients: Annotated[str, typer.Option("--clients", metavar="N,N", help="The numbers of clients to try, one after the other.")] = (
         "1,2,5,10,15,20"
     ),
     batches: Annotated[int, typer.Option("--batches", metavar="N", min=1, help="How many batches each client sends.")] = 100,
     rows: Annotated[int, typer.Option("--rows", metavar="N", min=1, help="How many rows a batch has.")] = 200,
-    node: Annotated[str, typer.Option("--node", metavar="NODE", help="The node they are for, if several take batches.")] = "",
-    token_env: Annotated[str, typer.Option("--token-env", metavar="NAME", help="The variable that holds the server's token.")] = "",
+    node: Annotated[str, typer.Option("--node", metavar="NODE", help="The node to send to, if several take batches.")] = "",
+    token_env: Annotated[str, typer.Option("--token-env", metavar="NAME", help="The environment variable with the server's token.")] = "",
     tls_ca: Annotated[Path | None, typer.Option("--tls-ca", metavar="FILE", help="The PEM that signed the server's certificate.")] = None,
     folder: Annotated[Path, typer.Option("--folder", metavar="FOLDER", help="Where logs, CSV and plot go.")] = Path("loadtest"),
 ) -> None:

@@ -13,7 +13,7 @@ def transfer(
     destination: Annotated[str, typer.Option("--to", metavar="NAME_OR_URL", help="The same.")],
     table: Annotated[str | None, typer.Option("--table", metavar="T", help="The table to read.")] = None,
     query: Annotated[str | None, typer.Option("--query", metavar="SQL", help="A SELECT to read, in the origin's SQL.")] = None,
-    tables: Annotated[str | None, typer.Option("--tables", metavar="PATTERN", help="All tables that fit, as 'sales.*'.")] = None,
+    tables: Annotated[str | None, typer.Option("--tables", metavar="PATTERN", help="All matching tables, as 'sales.*'.")] = None,
     target: Annotated[str | None, typer.Option("--as", metavar="TABLE", help="The target's name; by default the table's.")] = None,
     mode: Annotated[str, typer.Option("--mode", metavar="MODE", help="replace, append or upsert.")] = "replace",
     key: Annotated[list[str] | None, typer.Option("--key", metavar="K", help="A column that identifies a row; may be repeated.")] = None,
@@ -25,10 +25,12 @@ def transfer(
     parallel: Annotated[
         int, typer.Option("--parallel", metavar="N", min=1, help="How many tables at a time; or how many connections read one.")
     ] = 1,
-    project: Annotated[Path | None, typer.Option("--project", metavar="DIR", help="Whose connections are meant.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the target's DDL and how many rows, and write nothing.")] = False,
+    project: Annotated[Path | None, typer.Option("--project", metavar="DIR", help="The project whose connections are used.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the target's DDL and an estimate of the rows, and write nothing.")
+    ] = False,
 ) -> None:
-    """Bring tables or the rows of a query from one database to another: all rows, or none."""
+    """Copy tables, or the rows of a query, from one database to another: all rows, or none."""
     from ..connect import choose
     from .show_transfer import carry_out_shown, pairs, show_plans
 

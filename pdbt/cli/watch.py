@@ -24,7 +24,7 @@ class _FolderOrCommand(TyperGroup):
 
 watch = typer.Typer(
     cls=_FolderOrCommand,
-    help="Watch a folder: a file arrives, and the tasks of its tags run. pdbt watch FOLDER begins.",
+    help="Watch a folder: when a file arrives, the tasks of its tags run. Begin with: pdbt watch FOLDER",
     rich_markup_mode=None,
     no_args_is_help=False,
     invoke_without_command=True,
@@ -42,10 +42,11 @@ def start(
     folder: Annotated[Path | None, _FOLDER] = None,
     pipeline: Annotated[Path | None, _PIPELINE] = None,
     recursive: Annotated[
-        bool | None, typer.Option("--recursive/--no-recursive", help="Watch folders below, too.", show_default=False)
+        bool | None, typer.Option("--recursive/--no-recursive", help="Watch subfolders too, or not.", show_default=False)
     ] = None,
     grace: Annotated[
-        float | None, typer.Option("--grace", metavar="SECONDS", min=0, help="How long running tasks may take to end at the stop.")
+        float | None,
+        typer.Option("--grace", metavar="SECONDS", min=0, help="How long running tasks may take to finish once it is stopped."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print every event as one line of JSON.")] = False,
 ) -> None:
@@ -81,7 +82,7 @@ def stop(
         float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="How long it may take before it is killed.")
     ] = None,
 ) -> None:
-    """Stop a watcher; its running tasks may end first."""
+    """Stop a watcher; its running tasks may finish first."""
     from ..watch import find_settings_file
     from ..watch import stop as stopped
     from .show_watch import show_stopped
@@ -95,7 +96,7 @@ def status(
     pipeline: Annotated[Path | None, _PIPELINE] = None,
     json: Annotated[bool, _JSON] = False,
 ) -> None:
-    """Show how many tasks wait, run, are done and failed."""
+    """Show how many tasks are waiting, running, done and failed."""
     from ..watch import find_ledger, find_settings_file, overview
     from .show_watch import show_overview
 
@@ -110,7 +111,7 @@ def history(
     failed: Annotated[bool, typer.Option("--failed", help="Only those that failed.")] = False,
     json: Annotated[bool, _JSON] = False,
 ) -> None:
-    """Show the tasks that began last."""
+    """Show the latest tasks."""
     from ..watch import find_ledger, find_settings_file
     from ..watch import history as tasks_of
     from .show_watch import show_history

@@ -201,7 +201,7 @@ def test_two_at_once_are_one(shop: Shop) -> None:
         (["--param", "day", "--from", "1", "--to", "2", "--step", "0"], "A step of 0 leads nowhere."),
         (["--param", "day", "--from", "0", "--to", "1000000000"], "From 0 to 1000000000 there are 1,000,000,001 values."),
         (["--param", "day", "--param", "day=1", "--from", "1", "--to", "2"], "day is given twice: as what varies, and as day=…."),
-        (["--param", "day", "--from", "1", "--to", "2", "--label", "eu"], "--label does not go with runs here."),
+        (["--param", "day", "--from", "1", "--to", "2", "--label", "eu"], "--label does not go with a backfill here."),
         (["--param", "day", "--from", "1", "--to", "2", "--cloud", "--lock-timeout", "1"], "--lock-timeout does not go with --cloud."),
         (["--param", "day", "--from", "1", "--to", "2", "--cloud"], "There are no deployments to run on."),
     ],
