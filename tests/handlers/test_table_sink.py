@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pytest
 
@@ -80,6 +81,58 @@ def test_a_batch_with_a_column_that_the_table_lacks_is_refused_and_keeps_no_othe
         {"n": 1, "m": 1},
         *({"n": n, "m": None} for n in (2, 3, 5, 6)),
     ]
+
+
+def end_connections(target: str) -> None:
+    """Have the server end the connections of everybody else, as one does that is restarted, or has waited too long."""
+    if target.startswith("mysql"):
+        ids = mysql.execute(target, "SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()")
+        assert ids
+        mysql.execute(target, *(f"KILL {number}" for (number,) in ids))
+        return
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with psycopg.connect(target) as connection:
+        assert connection.execute(f"SELECT pg_terminate_backend(pid) {others}").fetchall()
+
+
+@pytest.mark.parametrize("target", ["mysql", "postgresql"], indirect=True)
+def test_a_connection_that_the_server_ended_is_made_again(target: str) -> None:
+    """Also for a batch that comes alone: it is no reason to stop the pipeline."""
+    with pipeline_into(target) as pipeline:
+        for number in range(3):
+            assert pipeline.give("in", [{"n": number}], batch_id=str(number)).result(SECONDS).stored == 1
+            end_connections(target)
+    assert in_target(target, "SELECT n FROM stored ORDER BY n") == [{"n": number} for number in range(3)]
+
+
+@pytest.mark.parametrize("target", ["mysql", "postgresql", "sqlite"], indirect=True)
+def test_sinks_that_start_together_in_an_empty_database_do_not_hinder_each_other(target: str) -> None:
+    """Each makes the table of batches if it is not there; half of them the same table of rows."""
+    sinks = [TableSink(target, f"stored_{number // 2}") for number in range(8)]
+    together = threading.Barrier(len(sinks))
+    faults: list[BaseException] = []
+
+    def store(number: int) -> None:
+        try:
+            together.wait(SECONDS)
+            sinks[number].setup()
+            together.wait(SECONDS)
+            assert sinks[number].store([Batch(f"batch {number}", pa.table({"n": [number]}))]) == [1]
+        except BaseException as error:
+            faults.append(error)
+            together.abort()
+        finally:
+            sinks[number].teardown()
+
+    threads = [threading.Thread(target=store, args=(number,)) for number in range(len(sinks))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    for table in range(4):
+        found = in_target(target, f"SELECT n FROM stored_{table}")
+        assert sorted(row["n"] for row in found) == [2 * table, 2 * table + 1]
 
 
 def test_a_project_and_its_connections_are_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,9 +54,9 @@ class MySQLStore(Store):
                     # A value that does not fit is an error and not cut; times are UTC, as they are sent.
                     init_command="SET SESSION sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00'",
                 )
-            self._connection.begin()
         except pymysql.Error as error:
             raise StoreFailed(f"{self.target.label}: {self.target.redact(str(error.args[-1])).rstrip('.')}.", "Is the server up?") from None
+        self._connection.begin()
 
     def commit(self) -> None:
         """End the transaction."""

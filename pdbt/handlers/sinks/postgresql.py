@@ -61,6 +61,14 @@ class PostgreSQLStore(Store):
         cursor = self._connection.execute(sql.replace("%", "%%").replace("?", "%s") if values else sql, values or None)
         return cursor.fetchall() if cursor.description else []
 
+    def prepare_ledger(self, ledger: str) -> None:
+        """Create the table of batches if it is not there; one after the other until the transaction ends, also for the table of rows.
+
+        Two that create a table at the same time hinder each other in PostgreSQL, also with IF NOT EXISTS.
+        """
+        self.execute("SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", (ledger,))
+        super().prepare_ledger(ledger)
+
     def columns(self, table: str) -> list[str]:
         """Return the names of a table's columns."""
         select = "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped ORDER BY attnum"

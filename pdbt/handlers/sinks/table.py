@@ -59,16 +59,15 @@ class TableSink(BaseSink):
         self.rest()
 
     def store(self, batches: Sequence[Batch]) -> Sequence[int | Exception]:
-        """Store batches in one transaction; when that fails each alone, so that one does not keep others out."""
+        """Store batches in one transaction; when that fails each in one of its own, so that one does not keep others out."""
         try:
-            return self._transaction([Batch(_kept_id(batch.batch_id), plain(batch.table)) for batch in batches])
+            return self._transaction(batches)
         except Exception as error:
-            assert self._store is not None  # noqa: S101 - setup comes first
-            self._store.close()
-            self._columns = []
-            if len(batches) == 1:
-                return [self._told(error)]
-        return [stored for batch in batches for stored in self.store([batch])]
+            self._forget()
+            if isinstance(error, StoreFailed) or (isinstance(error, BatchRefused) and len(batches) == 1):
+                return [error] * len(batches)
+        # A single one, too: a server that was restarted has ended the connection, and another worker may have made the table.
+        return [self._alone(batch) for batch in batches]
 
     def rest(self) -> None:
         """Let others have the target."""
@@ -80,9 +79,24 @@ class TableSink(BaseSink):
         if self._store is not None:
             self._store.close()
 
-    def _transaction(self, batches: Sequence[Batch]) -> Sequence[int]:
+    def _alone(self, batch: Batch) -> int | Exception:
+        try:
+            (stored,) = self._transaction([batch])
+        except Exception as error:
+            self._forget()
+            return self._told(error)
+        return stored
+
+    def _forget(self) -> None:
+        """Undo what is not committed; the next transaction opens the target anew."""
+        assert self._store is not None  # noqa: S101 - setup comes first
+        self._store.close()
+        self._columns = []
+
+    def _transaction(self, given: Sequence[Batch]) -> Sequence[int]:
         store = self._store
         assert store is not None  # noqa: S101 - setup comes first
+        batches = [Batch(_kept_id(batch.batch_id), plain(batch.table)) for batch in given]
         ledger = store.quoted(self._ledger)
         store.begin()
         if not self._columns:
