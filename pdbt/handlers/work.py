@@ -95,9 +95,17 @@ def _store(sink: BaseSink, job: Job, messages: list[Work]) -> Sequence[int | Bas
     if not messages:
         return []
     try:
-        return sink.store([Batch(message.batch_id, _arguments(job, message)[0]) for message in messages])
+        stored = sink.store([Batch(message.batch_id, _arguments(job, message)[0]) for message in messages])
     except (Exception, SystemExit) as error:
         return [error] * len(messages)
+    if not _are_answers(stored, len(messages)):
+        wanted = f"it gave {stored!r:.100}, and not for each of {len(messages)} batches how many rows are stored or the error"
+        return [TypeError(wanted)] * len(messages)
+    return stored
+
+
+def _are_answers(stored: object, count: int) -> bool:
+    return isinstance(stored, Sequence) and len(stored) == count and all(isinstance(item, int | Exception) for item in stored)
 
 
 def _process(handler: BaseHandler, job: Job, message: Work, receive: Callable[[], Any], send: Callable[[object], None]) -> Parcel | None:

@@ -110,8 +110,12 @@ class ThreadWorker(Worker):
         self._thread.join(seconds)
 
     def _work(self, handler: BaseHandler, deliver: Deliver) -> None:
-        work(handler, self.job, self._inbox.get, lambda message: deliver(self, message))
-        deliver(self, Gone("its thread ended"))
+        why = "ended"
+        try:
+            work(handler, self.job, self._inbox.get, lambda message: deliver(self, message))
+        except BaseException as error:  # what no handler should raise, such as CancelledError: who waits for its batch is told
+            why = f"was ended by {type(error).__name__}"
+        deliver(self, Gone(why))
 
 
 def packed(job: Job, handler: BaseHandler) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -269,6 +270,20 @@ def test_the_batch_of_a_killed_worker_is_done_again_and_nothing_comes_twice(tmp_
 def test_a_batch_that_kills_its_workers_stops_the_pipeline(tmp_path: Path) -> None:
     with pytest.raises(PipelineFailed, match=r"Node dies: 3 workers ended in the midst of batch .*; the last was ended by SIGKILL\."):
         PipelineExecutor([HandlerNode("dies", Dies(tmp_path / "tries", 9))]).run_once({"dies": [{"n": 1}]})
+
+
+class Cancelled(Take):
+    runs_in = "thread"
+
+    def handle(self, data: pa.Table) -> pa.Table:
+        raise asyncio.CancelledError
+
+
+def test_a_thread_that_ends_is_told_as_a_process_that_ends() -> None:
+    with pytest.raises(
+        PipelineFailed, match=r"Node take: 3 workers ended in the midst of batch .*; the last was ended by CancelledError\."
+    ):
+        PipelineExecutor([HandlerNode("take", Cancelled())]).run_once({"take": [{"n": 1}]})
 
 
 @on_each_executor

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from pdbt.engine.errors import GraphError, SettingsError
-from pdbt.handlers import BaseSink, Batch, BatchRefused, HandlerNode, Ingest, PipelineExecutor, SqlSource, TableSink
+from pdbt.handlers import BaseSink, Batch, BatchRefused, HandlerNode, Ingest, PipelineExecutor, PipelineFailed, SqlSource, TableSink
 from pdbt.handlers.sinks.targets import find_target
 from tests import mysql
 
@@ -188,6 +188,24 @@ def test_a_sink_is_given_all_that_wait_and_one_that_fails_keeps_no_other_out(tmp
         assert sink.rested.wait(SECONDS)
     assert sink.together == [["0"], [str(n) for n in range(1, 11)]]
     assert len(list((tmp_path / "dead").iterdir())) == 1
+
+
+class SaysNothing(BaseSink):
+    def store(self, batches: Sequence[Batch]) -> list[int | Exception]:
+        return None  # type: ignore[return-value]  # as one forgets it
+
+
+class SaysNothingHere(SaysNothing):
+    runs_in = "thread"
+
+
+@pytest.mark.parametrize("sink", [SaysNothing(), SaysNothingHere()], ids=["process", "thread"])
+def test_a_sink_that_does_not_say_what_it_stored_is_named(sink: BaseSink) -> None:
+    with (
+        pytest.raises(PipelineFailed, match=r"Node sink: store\(\) of .*: it gave None, and not for each of 1 batches how many rows"),
+        PipelineExecutor([HandlerNode("sink", sink)]) as pipeline,
+    ):
+        pipeline.give("sink", [{"n": 1}]).result(SECONDS)
 
 
 def test_a_sink_is_not_parallel() -> None:
