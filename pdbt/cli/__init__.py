@@ -40,9 +40,15 @@ def _dispatch(words: list[str], debug: bool) -> int:
             raise
         return _tell(error.message, error.hint, error.exit_code)
     except typer.TyperException as error:
-        return _tell(error.format_message(), "Try: pdbt --help", NEEDS_A_HAND)
+        return _tell(error.format_message(), _where_to_look(error), NEEDS_A_HAND)
     except KeyboardInterrupt:
         return _INTERRUPTED
+
+
+def _where_to_look(error: Exception) -> str:
+    """Name the help of the command that was mistyped; that of all commands when it is not known which."""
+    context = getattr(error, "ctx", None)
+    return f"Try: {'pdbt' if context is None else context.command_path} --help"
 
 
 def _tell(message: str, hint: str, exit_code: int) -> int:

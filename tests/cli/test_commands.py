@@ -85,6 +85,21 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(words: Sequence[str], sentenc
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("words", "help_of"),
+    [
+        (("nwe",), "pdbt"),
+        (("new",), "pdbt new"),
+        (("stop", "shop", "other"), "pdbt stop"),
+        (("connection", "add", "--nme"), "pdbt connection add"),
+    ],
+    ids=str,
+)
+def test_a_mistyped_command_names_its_own_help(words: Sequence[str], help_of: str, typed: Typed) -> None:
+    result = typed(*words)
+    assert (result.code, result.stderr.splitlines()[1]) == (2, f"hint: Try: {help_of} --help")
+
+
 @pytest.mark.parametrize("words", [("--debug", "new", ".."), ("new", "--debug", ".."), ("new", "..", "--debug")])
 def test_debug_raises_the_error_wherever_it_stands(words: Sequence[str], typed: Typed) -> None:
     with pytest.raises(PdbtError, match="names no new folder"):
