@@ -88,8 +88,8 @@ class _Together:
 
 def _listed(workspace: Workspace, members: Sequence[Member]) -> list[ListedProject]:
     places: dict[Member, Place] = {}
-    broken: dict[Member, PdbtError] = {}
-    for member in members:
+    broken = workspace.clashes()
+    for member in [member for member in members if member not in broken]:
         try:
             places[member] = Place(load_settings(member.folder))
         except PdbtError as error:

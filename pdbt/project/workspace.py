@@ -20,6 +20,7 @@ from ..scaffold import NewProject, Plan, find_project
 from .names import check_workspace_name
 
 TURN_SECONDS = 30.0
+RENAME = "Names are unique in the whole workspace: rename one of the two folders."
 # Each type has a range of this many ports, a pair of them for each project: its own, and its sample's.
 PORT_RANGE = 1000
 _LOCK = ".pdbt-workspace.lock"
@@ -73,6 +74,12 @@ class Workspace:
     def _folders_with(self, file: str) -> list[str]:
         return [folder.name for folder in _folders(self.root) if (folder / file).is_file() and not (folder / FILE_NAME).is_file()]
 
+    def clashes(self) -> dict[Member, PdbtError]:
+        """Return what is wrong with the projects whose name another one before them has: `add_project` makes none, a copied folder does."""
+        first: dict[str, Member] = {}
+        pairs = [(member, first.setdefault(member.name, member)) for member in self.members()]
+        return {member: PdbtError(f"{other.folder} has this name, too.", RENAME) for member, other in pairs if other is not member}
+
     def taken_names(self) -> dict[str, Path]:
         """Return every name that is given in it, with its folder."""
         organisations = {name: self.root / name for name in self.organisations()}
@@ -82,14 +89,16 @@ class Workspace:
         """Return the project of this name, or of ``organisation/name``.
 
         Raises:
-            PdbtError: there is none; lists those that there are.
+            PdbtError: there is none, or more than one; lists those that there are.
         """
         members = self.members()
-        for member in members:
-            if name in (member.name, f"{member.organisation}/{member.name}"):
-                return member
-        known = ", ".join(member.name for member in members) or "none yet"
-        raise PdbtError(f"The workspace {self.root} has no project {name}.", f"It has: {known}.")
+        found = [member for member in members if name in (member.name, f"{member.organisation}/{member.name}")]
+        if len(found) > 1:
+            raise PdbtError(f"{' and '.join(str(member.folder) for member in found)} have one name.", RENAME)
+        if not found:
+            known = ", ".join(member.name for member in members) or "none yet"
+            raise PdbtError(f"The workspace {self.root} has no project {name}.", f"It has: {known}.")
+        return found[0]
 
 
 def find_workspace(folder: Path | None = None) -> Workspace:

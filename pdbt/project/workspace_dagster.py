@@ -125,7 +125,7 @@ def workspace_status(workspace: Workspace, *, before: bool = True, loaded: page.
         before: whether it was not just launched.
         loaded: what its page has; None means that the page is to be asked.
     """
-    place = WorkspacePlace(workspace)
+    place, clashes = WorkspacePlace(workspace), workspace.clashes()
     instance = find_instance(place)
     record = instance.record
     if loaded is None and record is not None and before:
@@ -143,7 +143,7 @@ def workspace_status(workspace: Workspace, *, before: bool = True, loaded: page.
         memory_mb=memory(instance.members) if instance.members else None,
         log=str(place.log_file),
         left_behind=() if record is not None else tuple(process.pid for process in instance.members),
-        projects=tuple(_hosted(member, loaded) for member in workspace.members()),
+        projects=tuple(_hosted(member, loaded, clashes.get(member)) for member in workspace.members()),
     )
 
 
@@ -176,8 +176,8 @@ def workspace_record(project: Path) -> Record | None:
     return find_instance(WorkspacePlace(workspace)).record if workspace is not None and is_installed("psutil") else None
 
 
-def _hosted(member: Member, loaded: page.Loaded | None) -> HostedProject:
-    fault = loaded.faults.get(member.name) if loaded is not None else None
+def _hosted(member: Member, loaded: page.Loaded | None, clash: PdbtError | None) -> HostedProject:
+    fault = str(clash) if clash is not None else loaded.faults.get(member.name) if loaded is not None else None
     own = running_record(FolderPlace(member.folder)) if is_installed("psutil") else None
     return HostedProject(member.organisation, member.name, fault, own.url if own is not None else None)
 

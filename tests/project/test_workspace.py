@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 from pdbt.cli.app import COMMANDS as PROGRAM_COMMANDS
 from pdbt.engine.errors import PdbtError
 from pdbt.engine.settings import load_settings
+from pdbt.project.listing import list_projects
 from pdbt.project.names import COMMANDS, check_workspace_name
 from pdbt.project.workspace import Workspace, find_workspace, init_workspace, ports_in_use
+from pdbt.project.workspace_place import WorkspacePlace
 from pdbt.scaffold import NameRefused
 from tests.conftest import RunProcess, StartProcess
 from tests.project.conftest import ROOT, Add, Pdbt
@@ -99,6 +102,24 @@ def test_a_clash_says_where_the_other_one_is(workspace: Workspace, add: Add, pdb
     assert f"'acme' is given already: {workspace.root / 'acme'}." in pdbt("add-project", "acme").stderr
     assert f"'orders' is given already: {other}." in pdbt("add-project", "more", "--org", "orders").stderr
     assert "'same' is given already" in pdbt("add-project", "same", "--org", "same").stderr
+
+
+def test_a_copied_folder_is_told_and_hinders_no_other(workspace: Workspace, add: Add, pdbt: Pdbt) -> None:
+    first, stock = add("orders", "acme"), add("stock", "acme")
+    second = workspace.root / "beta" / "orders"
+    shutil.copytree(first, second)
+    fault = f"{first} has this name, too. Names are unique in the whole workspace: rename one of the two folders."
+    lines = [" ".join(line.split()) for line in pdbt("list-projects").stdout.splitlines()]
+    assert f"beta orders broken: {fault}" in lines
+    assert [project.state for project in list_projects(workspace, "acme").projects] == ["stopped", "stopped"]
+    told = pdbt("run", "orders")
+    assert (told.code, told.stderr.splitlines()[0]) == (2, f"error: {first} and {second} have one name.")
+    assert pdbt("run", "beta/orders").code == 0
+    assert [project.folder for project in WorkspacePlace(workspace).projects()] == [first, stock]
+    assert f"beta/orders  broken: {fault}" in pdbt("status", "--all").stdout
+    second.rename(second.with_name("orders_2"))
+    assert {project.state for project in list_projects(workspace).projects} == {"stopped"}
+    assert len(WorkspacePlace(workspace).projects()) == 3
 
 
 def test_every_command_is_a_reserved_name() -> None:
