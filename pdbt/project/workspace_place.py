@@ -87,7 +87,7 @@ class WorkspacePlace(InstancePlace):
         return max(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
     def projects(self) -> Sequence[Hosted]:
-        """Return the workspace's projects, also those whose files are at fault; of several of one name the first, as a page has room for one."""
+        """Return the workspace's projects, also those at fault; of several of one name the first, for the page keeps one of a name."""
         clashes = self.workspace.clashes()
         return [Hosted(member.name, member.folder) for member in self.workspace.members() if member not in clashes]
 
