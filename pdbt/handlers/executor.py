@@ -54,8 +54,8 @@ class PipelineExecutor:
             producer_nodes: the nodes that data enters by.
             consumer_nodes: the nodes that receive the output of others.
             executor: what runs them: ``local``, worker processes and threads of this machine, or ``ray``, a Ray cluster.
-            address: the Ray cluster that runs them, as ``host:port``, or ``auto`` for the one of this machine; None starts one for this
-                process alone, which ends with it.
+            address: the Ray cluster that runs them, as ``host:port``, or ``auto`` for the one that RAY_ADDRESS names, or else that of
+                this machine; None starts one for this process alone, which ends with it.
             queue: how many batches may wait for a node, and how many that producers made may be under way.
             memory_mb: how many megabytes of batches may be under way before producers wait.
             on_error: what an error in a handler does: ``stop`` the pipeline; ``retry`` the batch, and stop when that fails too;

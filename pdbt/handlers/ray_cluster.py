@@ -8,16 +8,15 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from ..engine.errors import MissingLibrary, PdbtError
 from .parcels import process_lives
+from .ray_address import AUTO, check_answers, place_of
 
 # Beside what may be under way the object store holds what workers have just made and what they have just read.
 _STORE_FACTOR = 4
@@ -26,7 +25,8 @@ _PREFIX = "pdbt-ray-"
 # Ray's sockets lie deep in its folder, and the path of a socket has at most 107 characters.
 _LONGEST_HOME = 24
 _LOOPBACK = "127.0.0.1"
-_CONNECT_SECONDS = 10.0
+# How often Ray tries to reach a cluster; its name says seconds, as the tries of another use of it take one each.
+_TRIES = "RAY_gcs_server_port_wait_time_s"
 
 _lock = threading.Lock()
 _users = 0
@@ -80,11 +80,8 @@ def reach(address: str | None, memory: int) -> Cluster:
     with _lock:
         if not ray.is_initialized():
             _own = _started(ray, memory) if address is None else _connected(ray, address)
-        elif address is not None and address not in ("auto", ray.get_runtime_context().gcs_address):
-            raise PdbtError(
-                f"This process uses the Ray cluster at {ray.get_runtime_context().gcs_address} and cannot use that at {address}.",
-                "Stop what uses it first, or run this pipeline in a process of its own.",
-            )
+        elif address is not None:
+            _check_is_used(address, ray.get_runtime_context().gcs_address)
         _users += 1
     return Cluster()
 
@@ -140,26 +137,30 @@ def _start(ray: Any, memory: int) -> _OwnCluster:
 
 
 def _connected(ray: Any, address: str) -> _OwnCluster:
+    where = address
     try:
-        _find(address)
-        with _signals_kept():
+        host, port = place_of(address)
+        where = address if address == f"{host}:{port}" else f"{address} ({host}:{port})"
+        check_answers(host, port)
+        with _asked_once(), _signals_kept():
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:
         raise PdbtError(
-            f"The Ray cluster at {address} cannot be used: {first_line(error)}.",
+            f"The Ray cluster at {where} cannot be used: {first_line(error)}.",
             "Start one with `ray start --head` and give its address as host:port, or leave address out.",
         ) from error
     return _OwnCluster(None)
 
 
-def _find(address: str) -> None:
-    """Raise an OSError or ValueError unless somebody listens there: Ray itself asks for minutes, and then ends the process."""
-    if address == "auto":
-        return
-    parts = urlsplit(address if "://" in address else f"//{address}")
-    if not parts.hostname or not parts.port:
-        raise ValueError("it is no host:port")
-    socket.create_connection((parts.hostname, parts.port), _CONNECT_SECONDS).close()
+def _check_is_used(address: str, used: str) -> None:
+    """Look whether an address means the cluster that this process uses: Ray knows one a process."""
+    with contextlib.suppress(ValueError):
+        if address in (AUTO, used) or used == ":".join(map(str, place_of(address))):
+            return
+    raise PdbtError(
+        f"This process uses the Ray cluster at {used} and cannot use that at {address}.",
+        "Stop what uses it first, or run this pipeline in a process of its own.",
+    )
 
 
 def _folder() -> Path:
@@ -186,6 +187,18 @@ def _only_this_machine() -> Iterator[None]:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextlib.contextmanager
+def _asked_once() -> Iterator[None]:
+    """Have Ray ask a cluster that does not answer any more for 40 seconds, and not 20 times for as long."""
+    before = os.environ.get(_TRIES)
+    os.environ[_TRIES] = before or "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_TRIES]
 
 
 @contextlib.contextmanager

@@ -54,6 +54,17 @@ def other_machine(address: str) -> psutil.Process:
     return found
 
 
+def head(address: str) -> psutil.Process:
+    """Return the process that knows all of a cluster, and answers at its address."""
+    port = int(address.rpartition(":")[2])
+    (found,) = (process for process in psutil.process_iter() if process.name() == "gcs_server" and port in _listening(process))
+    return found
+
+
+def _listening(process: psutil.Process) -> set[int]:
+    return {entry.laddr.port for entry in process.net_connections() if entry.status == psutil.CONN_LISTEN}
+
+
 def lose(machine: psutil.Process) -> None:
     """Kill all processes of a node at once, as a machine is lost."""
     for process in (machine, *machine.children(recursive=True)):

@@ -14,7 +14,7 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from pdbt.engine.errors import MissingLibrary, PdbtError
+from pdbt.engine.errors import MissingLibrary
 from pdbt.handlers import BaseHandler, HandlerNode, PipelineExecutor, PipelineFailed
 from tests.handlers.ending import still_running
 from tests.handlers.machines import lose, other_machine, two_machines
@@ -142,19 +142,6 @@ def test_a_handler_of_sigterm_stays() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with PipelineExecutor([HandlerNode("slow", Slow())], executor="ray"):
         assert signal.getsignal(signal.SIGTERM) is before
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("address", "why"),
-    [("127.0.0.1:1", "[Errno 111] Connection refused"), ("moon", "it is no host:port")],
-)
-def test_an_address_that_nobody_answers_at_is_one_sentence(address: str, why: str) -> None:
-    with pytest.raises(PdbtError) as raised:
-        PipelineExecutor([HandlerNode("slow", Slow())], executor="ray", address=address).start()
-    assert raised.value.message.startswith(f"The Ray cluster at {address} cannot be used: {why}")
-    assert "\n" not in str(raised.value)
-    assert "ray start --head" in raised.value.hint
 
 
 @pytest.mark.slow
