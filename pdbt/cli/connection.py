@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .words import counted
+
 connection = typer.Typer(help="The databases that a project reads from and writes to.", rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The connection's name in pdbt.toml.", show_default=False)]
@@ -53,7 +55,7 @@ def try_connection(
 
     found = test_connection(resolve_name(name, project))
     create = "may" if found.writable else "may not"
-    typer.echo(f"{found.label} works: {found.version}, {found.tables:,} tables; you {create} create tables.")
+    typer.echo(f"{found.label} works: {found.version}, {counted(found.tables, 'table')}; you {create} create tables.")
 
 
 @connection.command("remove")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ..engine.errors import PdbtError
+from .words import counted
 
 if TYPE_CHECKING:
     from ..project.backfill import BackfillResult, BackfillValue
@@ -109,7 +110,7 @@ def show_backfill(result: BackfillResult, *, quiet: bool) -> None:
 
     statuses = (f"{value.status} earlier" if value.earlier else value.status for value in result.values)
     if not quiet:
-        typer.echo(f"{len(result.values):,} values: {counted_by_status(statuses)}")
+        typer.echo(f"{counted(len(result.values), 'value')}: {counted_by_status(statuses)}")
     for value in result.failed:
         if value.error is not None or value.url:
             tell(
@@ -121,6 +122,6 @@ def show_backfill(result: BackfillResult, *, quiet: bool) -> None:
 
 def _show_end(name: str, result: CloudResult, *, quiet: bool) -> None:
     if not quiet:
-        typer.echo(f"{name}: {result.status} in {result.seconds:.2f} s, {len(result.tables)} tables")
+        typer.echo(f"{name}: {result.status} in {result.seconds:.2f} s, {counted(len(result.tables), 'table')}")
     if result.error is not None:
         tell(f"error: {result.error}")

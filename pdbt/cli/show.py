@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 
 from ..scaffold import Plan, PlannedFile, PlannedTable
+from .words import counted
 
 # What stands in the tree, in its order; the longer of two names that fit a file is the one that stands for it.
 _EXPLAINED = {
@@ -66,7 +67,7 @@ def _show_tables(tables: tuple[PlannedTable, ...]) -> None:
         typer.echo()
     for table in tables:
         made = f", makes {', '.join(table.made)}" if table.made else ""
-        typer.echo(f"{table.name}: {table.rows:,} rows, {table.columns:,} columns from {table.label}{made}")
+        typer.echo(f"{table.name}: {counted(table.rows, 'row')}, {counted(table.columns, 'column')} from {table.label}{made}")
         for note in table.notes:
             typer.echo(f"  {note}")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from .show import from_here
+from .words import counted
 
 if TYPE_CHECKING:
     from ..project.archive import Archived
@@ -21,8 +22,7 @@ def show_archived(archived: Archived) -> None:
     """Print where the archive is, and what is not in it."""
     from ..project.archive_contents import REBUILT
 
-    files = "1 file" if archived.files == 1 else f"{archived.files:,} files"
-    typer.echo(f"Wrote {from_here(archived.path)} ({files}, {max(1, archived.size // _KIB):,} KiB)")
+    typer.echo(f"Wrote {from_here(archived.path)} ({counted(archived.files, 'file')}, {max(1, archived.size // _KIB):,} KiB)")
     rebuilt = [item for item in archived.left_out if item.reason == REBUILT]
     if rebuilt:
         typer.echo(f"  {'left out':<{_WIDTH}}databases, exports, logs and caches: {REBUILT}")

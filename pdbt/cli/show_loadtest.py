@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ..engine.errors import PIPELINE_FAILED
+from .words import counted
 
 if TYPE_CHECKING:
     from ..handlers.loadtest.running import Level, Load
@@ -32,7 +33,8 @@ class Shown:
         from ..handlers.loadtest.running import LOGS, load_test
 
         need_plots()
-        typer.echo(f"{self._load.batches} batches of {self._load.rows} rows from each client to {self._load.url}")
+        batches, rows = counted(self._load.batches, "batch", "batches"), counted(self._load.rows, "row")
+        typer.echo(f"{batches} of {rows} from each client to {self._load.url}")
         typer.echo("  ".join(_HEADINGS))
         levels = load_test(self._load, self._folder, _show)
         table = write_table(levels, self._folder)
@@ -63,9 +65,11 @@ def bars(levels: list[Level]) -> list[str]:
 def _judge(levels: list[Level]) -> None:
     """End with 1 when a batch was not acknowledged, or what was acknowledged is not there."""
     for level in levels:
+        clients = counted(level.clients, "client")
         if level.errors:
-            typer.echo(f"{level.clients} clients: {level.errors} batches were not acknowledged; the logs say why.", err=True)
+            typer.echo(f"{clients}: {counted(level.errors, 'batch was', 'batches were')} not acknowledged; the logs say why.", err=True)
         if level.found is not None and level.found != level.stored:
-            typer.echo(f"{level.clients} clients: {level.stored:,} rows were acknowledged as stored, {level.found:,} came.", err=True)
+            stored = counted(level.stored, "row was", "rows were")
+            typer.echo(f"{clients}: {stored} acknowledged as stored, {level.found:,} came.", err=True)
     if not all(level.complete for level in levels):
         raise typer.Exit(PIPELINE_FAILED)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from .words import counted
+
 if TYPE_CHECKING:
     from ..engine.process.status import Status
 
@@ -47,7 +49,7 @@ def _lines(status: Status) -> Iterator[tuple[str, str]]:
     if status.since is not None:
         yield "url", status.url
         yield "up since", _local(status.since)
-        yield "memory", f"{status.memory_mb:,.0f} MB in {status.processes} processes"
+        yield "memory", f"{status.memory_mb:,.0f} MB in {counted(status.processes, 'process', 'processes')}"
         yield "schedule", _schedule(status)
     else:
         yield "port", f"{status.port} at the next launch"

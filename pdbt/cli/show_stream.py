@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ..engine.errors import PIPELINE_FAILED
+from .words import counted
 
 if TYPE_CHECKING:
     from ..handlers import FlightServer, Serving
@@ -37,17 +38,18 @@ def show_serving(serving: Serving) -> Callable[[FlightServer, int | None], None]
 def show_waiting(waiting: Sequence[Waiting]) -> None:
     """Print the dead letters that a replay would give again."""
     for item in waiting:
-        typer.echo(f"{item.letter.time}  {item.letter.node}  {item.letter.batch}  {item.rows:,} rows  {item.letter.error}")
-    typer.echo(f"{len(waiting):,} dead letters would be given again." if waiting else "There are no dead letters.")
+        typer.echo(f"{item.letter.time}  {item.letter.node}  {item.letter.batch}  {counted(item.rows, 'row')}  {item.letter.error}")
+    typer.echo(f"{counted(len(waiting), 'dead letter')} would be given again." if waiting else "There are no dead letters.")
 
 
 def show_replayed(replayed: Sequence[Replayed]) -> None:
     """Print what became of dead letters; those that failed again end the command with 1."""
+    stored = sum(batch.stored for batch in replayed)
     letters, left = sum(batch.letters for batch in replayed), sum(batch.left for batch in replayed)
     if not replayed:
         typer.echo("There are no dead letters.")
         return
-    typer.echo(f"{letters:,} dead letters given again; sinks hold {sum(batch.stored for batch in replayed):,} rows of them.")
+    typer.echo(f"{counted(letters, 'dead letter')} given again; sinks hold {counted(stored, 'row')} of them.")
     if left:
         typer.echo(f"{left:,} failed again and are kept.", err=True)
         raise typer.Exit(PIPELINE_FAILED)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from .words import counted
+
 if TYPE_CHECKING:
     from ..connect import Transfer, Transferred
 
@@ -35,7 +37,7 @@ def show_plans(transfers: Sequence[Transfer]) -> None:
 
     for wanted in transfers:
         plan = plan_transfer(wanted)
-        about = "an unknown number of rows" if plan.rows is None else f"about {plan.rows:,} rows"
+        about = "an unknown number of rows" if plan.rows is None else f"about {counted(plan.rows, 'row')}"
         there = "which is there" if plan.exists else "which is new"
         typer.echo(f"{wanted.reading.label}: {about} from {wanted.origin.label}")
         typer.echo(f"  {wanted.mode} {wanted.table} of {wanted.destination.label}, {there}")
@@ -53,9 +55,8 @@ def carry_out_shown(transfers: Sequence[Transfer], parallel: int) -> None:
     for wanted, result in zip(transfers, results, strict=True):
         again = f", at attempt {result.attempts}" if result.attempts > 1 else ""
         megabytes, seconds = result.size / _MEGABYTE, max(result.seconds, 0.001)
-        typer.echo(
-            f"{wanted.table}: {result.rows:,} rows, {megabytes:,.1f} MB in {seconds:.1f} s ({result.rows / seconds:,.0f} rows/s){again}"
-        )
+        rows, pace = counted(result.rows, "row"), result.rows / seconds
+        typer.echo(f"{wanted.table}: {rows}, {megabytes:,.1f} MB in {seconds:.1f} s ({pace:,.0f} rows/s){again}")
         if result.note:
             typer.echo(result.note)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from .words import counted
+
 if TYPE_CHECKING:
     from ..project.updating import MemberUpdate
     from ..scaffold import FileUpdate, UpdatePlan
@@ -38,7 +40,7 @@ def show_update(plan: UpdatePlan, *, dry_run: bool) -> None:
     for file in plain:
         typer.echo(_line(file, dry_run=dry_run))
     if engine:
-        typer.echo(f"  {_word('replace', dry_run=dry_run):<{_WIDTH}}{_ENGINE} ({_counted(len(engine), 'file')})")
+        typer.echo(f"  {_word('replace', dry_run=dry_run):<{_WIDTH}}{_ENGINE} ({counted(len(engine), 'file')})")
     _show_open(plan, dry_run=dry_run)
 
 
@@ -69,7 +71,7 @@ def _show_open(plan: UpdatePlan, *, dry_run: bool) -> None:
     if plan.unresolved:
         typer.echo("These are conflicts of an earlier update: decide, and remove the marks or the files that end in .pdbt-new.")
     if plan.conflicts and not dry_run:
-        typer.echo(f"{_counted(len(plan.conflicts), 'file')} to look at. Your lines are kept and hold until you decide.")
+        typer.echo(f"{counted(len(plan.conflicts), 'file')} to look at. Your lines are kept and hold until you decide.")
     if plan.writes and not dry_run and (plan.project / "macro" / "dagster.pid").exists():
         typer.echo("If its Dagster is running, start it again: pdbt stop, pdbt launch.")
 
@@ -102,7 +104,3 @@ def _word(verb: str, *, dry_run: bool) -> str:
 
 def _said(version: str) -> str:
     return "a pdbt that kept no base" if version == "unknown" else f"pdbt {version}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from .words import counted
+
 if TYPE_CHECKING:
     from ..project.workspace_dagster import HostedProject, WorkspaceStatus
 
@@ -72,7 +74,8 @@ def _headline(status: WorkspaceStatus) -> str:
     if not status.before:
         return f"{name}: Dagster is {'running' if status.ready else 'starting'} {where}."
     since = f"{datetime.datetime.fromisoformat(status.since):%Y-%m-%d %H:%M:%S}"
-    return f"{name}: Dagster is already running {where} since {since}, {status.memory_mb:,.0f} MB in {status.processes} processes."
+    processes = counted(status.processes, "process", "processes")
+    return f"{name}: Dagster is already running {where} since {since}, {status.memory_mb:,.0f} MB in {processes}."
 
 
 def _name(project: HostedProject) -> str:

@@ -153,6 +153,11 @@ def test_a_secret_is_never_printed(typed: Typed) -> None:
     assert "s3cret" not in result.stdout + result.stderr
 
 
+def test_one_row_is_one_row(typed: Typed, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("id,amount\n1,2.5\n", encoding="utf-8")
+    assert "\nORDERS: 1 row, 2 columns from data/source/orders.csv, " in typed("new", "shop", "--data", "orders.csv").stdout
+
+
 @pytest.mark.parametrize(
     "words",
     [
