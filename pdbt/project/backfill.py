@@ -12,7 +12,7 @@ from ..engine.errors import DONE, PIPELINE_FAILED, PdbtError
 from ..engine.settings import Parameter
 from .backfill_record import BEGUN, Entry, Record, identity, open_record
 from .backfill_values import Bound, values_between, values_listed
-from .cloud import Begun, CloudResult, Target, await_end, begun_as, find_target, submit
+from .cloud import CloudResult, Target, await_end, begun_as, find_target, submit
 from .following import DONE as WELL_DONE
 from .following import LOST, PARTIAL
 from .local import RunResult, Typed, check_parameters_here, run_local, written
@@ -167,12 +167,12 @@ class _Place:
     def check(self, parameters: Mapping[str, Parameter]) -> None:
         """Refuse parameters that no run would take."""
 
-    def run(self, parameters: Mapping[str, Parameter], request: str, begun: Callable[[str], None]) -> RunResult:
-        """Run to the end; `begun` is told the id of a run that is elsewhere."""
+    def run(self, parameters: Mapping[str, Parameter], request: str) -> RunResult:
+        """Run to the end; a run that is elsewhere can be found by its `request`."""
         raise NotImplementedError
 
-    def taken_up(self, entry: Entry) -> RunResult | None:
-        """Return how the run ended that an earlier backfill began and did not see end; None when there was none."""
+    def taken_up(self, request: str) -> RunResult | None:
+        """Return how the run ended that an earlier backfill began and did not see end; None when there is none."""
         return None
 
 
@@ -193,7 +193,7 @@ class _Here(_Place):
     def check(self, parameters: Mapping[str, Parameter]) -> None:
         check_parameters_here(self.home, parameters)
 
-    def run(self, parameters: Mapping[str, Parameter], request: str, begun: Callable[[str], None]) -> RunResult:
+    def run(self, parameters: Mapping[str, Parameter], request: str) -> RunResult:
         return run_local(self.home, parameters, full=self.full, lock_timeout=self.lock_timeout)
 
 
@@ -214,18 +214,13 @@ class _There(_Place):
             return self.target.home / "macro" / RECORD
         return self.target.known.files[-1].parent / ".pdbt" / "backfill" / f"{self.target.name}.jsonl"
 
-    def run(self, parameters: Mapping[str, Parameter], request: str, begun: Callable[[str], None]) -> RunResult:
-        run = submit(self.target, self.labels, parameters, request=request, full=self.full)
-        begun(run.result.run_id)
-        return self._ended(run)
+    def run(self, parameters: Mapping[str, Parameter], request: str) -> RunResult:
+        return await_end(submit(self.target, self.labels, parameters, request=request, full=self.full), tell=self.tell)
 
-    def taken_up(self, entry: Entry) -> RunResult | None:
+    def taken_up(self, request: str) -> RunResult | None:
         deployment = self.target.known.choose(self.labels)
-        run_id = entry.run_id or find_run(deployment, entry.request)
-        return self._ended(begun_as(deployment, run_id)) if run_id else None
-
-    def _ended(self, run: Begun) -> CloudResult:
-        return await_end(run, tell=self.tell)
+        run_id = find_run(deployment, request)
+        return await_end(begun_as(deployment, run_id), tell=self.tell) if run_id is not None else None
 
 
 # The work -------------------------------------------------------------------------------------------------------------
@@ -296,20 +291,14 @@ def _one(work: _Work, value: str, earlier: Entry | None, *, first: bool) -> tupl
 def _ran(work: _Work, value: str, earlier: Entry | None) -> RunResult:
     record = work.record
     if earlier is not None and earlier.status == BEGUN and not work.again:
-        result = work.place.taken_up(earlier)
+        result = work.place.taken_up(earlier.request)
         if result is not None and (result.ok or result.status == LOST):
             if result.ok:
                 record.add(replace(earlier, status=result.status))
             return result
     begun = Entry(work.backfill, value, BEGUN, request=str(uuid.uuid4()))
     record.add(begun)
-    ids: list[str] = []
-
-    def remember(run_id: str) -> None:
-        ids.append(run_id)
-        record.add(replace(begun, run_id=run_id))
-
-    result = work.place.run(work.given(value), begun.request, remember)
+    result = work.place.run(work.given(value), begun.request)
     if result.status != LOST:  # how a lost run ends is asked for the next time
-        record.add(replace(begun, status=result.status, run_id="".join(ids)))
+        record.add(replace(begun, status=result.status))
     return result

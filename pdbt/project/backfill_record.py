@@ -26,7 +26,6 @@ class Entry:
         value: the value, as typed.
         status: ``begun``, or how its run ended.
         request: what its run on a deployment can be found by.
-        run_id: that run.
         at: when it was written, ISO 8601.
     """
 
@@ -34,7 +33,6 @@ class Entry:
     value: str
     status: str
     request: str = ""
-    run_id: str = ""
     at: str = ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -46,11 +47,22 @@ def refused(*arguments: object, **more: object) -> PdbtError:
 
 def results(project: Path) -> dict[str, object]:
     """Return what a reader sees: the rows of every published table, and every export byte for byte."""
-    with duckdb.connect(str(project / "db/database.duckdb"), read_only=True) as connection:
-        names = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()]
-        tables = {name: connection.execute(f'SELECT * FROM "{name}" ORDER BY ALL').fetchall() for name in names}
+    (database,) = (project / "db").glob("database.*")
+    tables = _tables_of_sqlite(database) if database.suffix == ".sqlite" else _tables_of_duckdb(database)
     files = {path.name: path.read_bytes() for folder in ("processed", "final") for path in (project / "data" / folder).glob("*.csv")}
     return {**tables, **files}
+
+
+def _tables_of_duckdb(database: Path) -> dict[str, list[tuple[object, ...]]]:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        names = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()]
+        return {name: connection.execute(f'SELECT * FROM "{name}" ORDER BY ALL').fetchall() for name in names}
+
+
+def _tables_of_sqlite(database: Path) -> dict[str, list[tuple[object, ...]]]:
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1").fetchall()]
+        return {name: sorted(connection.execute(f'SELECT * FROM "{name}"').fetchall(), key=repr) for name in names}
 
 
 def hold(project: Path, tmp_path: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import shutil
 import signal
@@ -48,10 +49,10 @@ Launch = Callable[..., Shop]
 
 
 @pytest.fixture
-def here(make_project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project here, in a folder that is a workspace."""
+def here(make_project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A project here, in a folder that is a workspace; of DuckDB, unless the test asks for another type."""
     (tmp_path / "orders.csv").write_text("id,amount\n1,10\n2,20\n3,30\n", encoding="utf-8")
-    project = make_project(data=[tmp_path / "orders.csv"])
+    project = make_project(database=getattr(request, "param", "duckdb"), data=[tmp_path / "orders.csv"])
     settings = project / "pdbt.toml"
     text = settings.read_text(encoding="utf-8").replace("[parameters]\n", '[parameters]\nleast = 1\nshare = 1.5\nmost = 1000\nsaid = "x"\n')
     settings.write_text(text, encoding="utf-8")
@@ -81,14 +82,31 @@ def cloud(here: Path, launched: Launch, tmp_path: Path) -> Cloud:
     return start
 
 
-def test_labels_lead_to_the_right_one_and_results_are_those_of_a_run_here(here: Path, cloud: Cloud, tmp_path: Path) -> None:
-    (here / "scripts/final/RESULT.sql").write_text(RESULT, encoding="utf-8")
-    (here / "scripts/final/LISTED.py").write_text(
+def show_parameters(project: Path) -> None:
+    """Give a project results that show every parameter as SQL and as Python have it."""
+    (project / "scripts/final/RESULT.sql").write_text(RESULT, encoding="utf-8")
+    (project / "scripts/final/LISTED.py").write_text(
         "import pyarrow\n\n\ndef table(parameters):\n"
         "    names = sorted(parameters)\n"
         "    return pyarrow.table({'name': names, 'value': [repr(parameters[name]) for name in names]})\n",
         encoding="utf-8",
     )
+
+
+@pytest.mark.parametrize("here", ["sqlite"], indirect=True)
+def test_results_of_sqlite_are_those_of_a_run_here_too(here: Path, cloud: Cloud) -> None:
+    show_parameters(here)
+    far = cloud(paris="eu")["paris"]
+    local = run_local(here, PARAMETERS)
+    assert local.ok, local.error
+    there = run_cloud("shop", ["eu"], PARAMETERS, wait=True)
+    assert (there.status, there.error, there.tables, there.rows) == ("done", None, local.tables, local.rows)
+    assert results(far.project) == results(here)
+    assert local.rows["RESULT"] == 2
+
+
+def test_labels_lead_to_the_right_one_and_results_are_those_of_a_run_here(here: Path, cloud: Cloud, tmp_path: Path) -> None:
+    show_parameters(here)
     shops = cloud(paris="eu night", lyon="eu large")
     local = run_local(here, PARAMETERS)
     assert local.ok, local.error
@@ -269,7 +287,7 @@ def test_a_backfill_there_is_resumed_and_begins_nothing_twice(
     filling = start_process([sys.executable, "-m", "pdbt", *words], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)})
     wait_for(lambda: status_of(paris) == ["STARTED"])
     record = tmp_path / ".pdbt/backfill/shop.jsonl"
-    wait_for(lambda: '"run_id": "' + next(iter(runs(paris.port))) in record.read_text())
+    assert '"begun"' in record.read_text(encoding="utf-8")
     os.kill(filling.pid, signal.SIGKILL)
     filling.wait(60)
     held.unlink()
@@ -288,6 +306,13 @@ def test_a_backfill_there_is_resumed_and_begins_nothing_twice(
     assert [value.earlier for value in days.values] == [True, True, True, False, False]
     asked = ask(paris.port, "{ runsOrError { ... on Runs { count } } }")
     assert asked["runsOrError"]["count"] == 5
+
+    # A run that the deployment knows no longer, as after its history was removed, is begun anew.
+    last = json.loads(record.read_text(encoding="utf-8").splitlines()[-1])
+    with record.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({**last, "value": "2026-02-04", "status": "begun", "request": "forgotten"}) + "\n")
+    assert [value.status for value in backfill("shop", "day", "2026-02-03", "2026-02-04", cloud=True).values] == ["done", "done"]
+    assert len(status_of(paris)) == 6
 
     kill(paris)
     with pytest.raises(PdbtError, match="cannot be reached"):
