@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .deployments import Deployment
-from .graphql import NoAnswer, ask, strange
+from .graphql import NoAnswer, ask, innermost, strange
 from .remote import run_url
 
 DONE, PARTIAL, FAILED, INTERRUPTED, RUNNING, LOST = "done", "partial", "failed", "interrupted", "running", "lost"
@@ -155,8 +155,4 @@ def _read(deployment: Deployment, events: list[Mapping[str, Any]]) -> tuple[dict
 
 
 def _message(error: Mapping[str, Any] | None) -> str:
-    """Return the innermost of an error's messages, which is the person's own code or settings."""
-    if error is None:
-        return ""
-    chain = [link["error"]["message"] for link in error.get("errorChain") or ()]
-    return str(chain[-1] if chain else error["message"])
+    return innermost(error) if error is not None else ""

@@ -6,6 +6,7 @@ import json
 import ssl
 import threading
 import urllib.request
+from collections.abc import Mapping
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -90,7 +91,7 @@ def _data(deployment: Deployment, answer: bytes) -> dict[str, Any]:
         errors, data = None, None
     if errors and isinstance(errors, list) and isinstance(errors[0], dict):
         raise NoAnswer(
-            f"{_named(deployment)} answers: {shortened(deployment, errors[0].get('message'))}",
+            f"{the(deployment)} answers: {shortened(deployment, errors[0].get('message'))}",
             "Is it a Dagster 1.13?",
             carried_out=True,
         )
@@ -102,14 +103,14 @@ def _data(deployment: Deployment, answer: bytes) -> dict[str, Any]:
 def strange(deployment: Deployment) -> NoAnswer:
     """Return the fault of an answer that is none of Dagster's."""
     return NoAnswer(
-        f"{_named(deployment)} does not answer as Dagster does.",
+        f"{the(deployment)} does not answer as Dagster does.",
         f"url in [deployments.{deployment.name}] must be that of Dagster's page.",
         carried_out=True,
     )
 
 
 def _late(deployment: Deployment, seconds: float) -> NoAnswer:
-    return NoAnswer(f"{_named(deployment)} has not answered within {seconds:g} s.", "Check that it is up.", carried_out=True)
+    return NoAnswer(f"{the(deployment)} has not answered within {round(seconds, 1):g} s.", "Check that it is up.", carried_out=True)
 
 
 def _fault(deployment: Deployment, error: BaseException, seconds: float) -> NoAnswer:
@@ -121,12 +122,12 @@ def _fault(deployment: Deployment, error: BaseException, seconds: float) -> NoAn
         return _late(deployment, seconds)
     if isinstance(reason, ssl.SSLError):
         why = shortened(deployment, getattr(reason, "verify_message", "") or reason.reason or reason)
-        return NoAnswer(f"{_named(deployment)} cannot be trusted: {why}.", "Check its certificate and its url.")
+        return NoAnswer(f"{the(deployment)} cannot be trusted: {why}.", "Check its certificate and its url.")
     why = shortened(deployment, getattr(reason, "strerror", None) or reason)
     if isinstance(error, URLError):
-        return NoAnswer(f"{_named(deployment)} cannot be reached: {why}.", f"Check that it is up, and its url in {deployment.file}.")
+        return NoAnswer(f"{the(deployment)} cannot be reached: {why}.", f"Check that it is up, and its url in {deployment.file}.")
     if isinstance(error, OSError):  # cut off while it answered
-        return NoAnswer(f"{_named(deployment)} has broken off: {why}.", "Check that it is up.", carried_out=True)
+        return NoAnswer(f"{the(deployment)} has broken off: {why}.", "Check that it is up.", carried_out=True)
     if isinstance(error, HTTPException):
         return strange(deployment)
     raise error
@@ -136,22 +137,28 @@ def _refused(deployment: Deployment, error: HTTPError) -> NoAnswer:
     section = f"[deployments.{deployment.name}] in {deployment.file}"
     if error.code in (401, 403):
         if not deployment.headers:
-            return NoAnswer(f"{_named(deployment)} wants a token ({error.code}).", f"Set token in {section}.")
+            return NoAnswer(f"{the(deployment)} wants a token ({error.code}).", f"Set token in {section}.")
         hint = f'Check the token of {section}, and auth: "dagster" or "bearer".'
-        return NoAnswer(f"{_named(deployment)} refuses the token ({error.code}).", hint)
+        return NoAnswer(f"{the(deployment)} refuses the token ({error.code}).", hint)
     if 300 <= error.code < 400:
         to = shortened(deployment, error.headers.get("Location") or "nowhere")
-        message = f"{_named(deployment)} leads elsewhere ({error.code}), to {to}; pdbt does not follow."
+        message = f"{the(deployment)} leads elsewhere ({error.code}), to {to}; pdbt does not follow."
         return NoAnswer(message, f"If that is right, write it as url in {section}.")
     if error.code in (404, 405):
-        return NoAnswer(f"{_named(deployment)} has no GraphQL ({error.code}).", f"url in {section} must be that of Dagster's page.")
+        return NoAnswer(f"{the(deployment)} has no GraphQL ({error.code}).", f"url in {section} must be that of Dagster's page.")
     reason = shortened(deployment, error.reason)
-    return NoAnswer(f"{_named(deployment)} answers with an error: {error.code} {reason}.", "Look at its log.", carried_out=True)
+    return NoAnswer(f"{the(deployment)} answers with an error: {error.code} {reason}.", "Look at its log.", carried_out=True)
 
 
-def _named(deployment: Deployment) -> str:
-    text = str(deployment)
-    return text[0].upper() + text[1:]
+def the(deployment: Deployment) -> str:
+    """Name a deployment where a sentence begins."""
+    return f"The{str(deployment).removeprefix('the')}"
+
+
+def innermost(error: Mapping[str, Any]) -> str:
+    """Return the message of the innermost of Dagster's errors, which is that of the person's own code or settings."""
+    chain = [link["error"]["message"] for link in error.get("errorChain") or ()]
+    return str(chain[-1] if chain else error["message"])
 
 
 def shortened(deployment: Deployment, text: object) -> str:

@@ -13,7 +13,7 @@ from ..engine.errors import PdbtError, SettingsError
 from ..engine.parameters import Accepted, read_parameter
 from ..engine.settings import Parameter
 from .deployments import Deployment
-from .graphql import NoAnswer, ask, shortened, strange
+from .graphql import NoAnswer, ask, innermost, shortened, strange, the
 from .local import written
 
 # What is wrong is told within five seconds.
@@ -27,6 +27,8 @@ JOB = "main_pipeline_job"
 _OP = "run_pipeline"
 _LABEL = "pdbt"
 _POLL_SECONDS = 0.5
+# With less time than this left, nobody is asked any more: a busy page takes as long.
+_LEAST_SECONDS = 1.0
 
 _LOOK = """{ workspaceOrError { __typename ... on PythonError { message } ... on Workspace { locationEntries {
   name loadStatus locationOrLoadError { __typename
@@ -70,29 +72,36 @@ def find_remote(deployment: Deployment, name: str) -> RemoteProject:
 
     Raises:
         NoAnswer: the deployment does not answer.
-        PdbtError: it has no such project; lists those that it has. Or it cannot load it; says why.
+        PdbtError: it has no such project; lists those that it has. Or it has several, or cannot load it; says why.
     """
     deadline = time.monotonic() + LOOK_SECONDS
     while True:
         projects = list(_projects(deployment, deadline - time.monotonic()))
-        found = next((project for project in projects if project.name == name), None)
-        waiting = found.loading if found is not None else any(project.loading for project in projects)
-        if not waiting or time.monotonic() + _POLL_SECONDS >= deadline:
+        found = [project for project in projects if project.name == name]
+        waiting = any(project.loading for project in found or projects)
+        if not waiting or deadline - time.monotonic() < _POLL_SECONDS + _LEAST_SECONDS:
             break
         time.sleep(_POLL_SECONDS)
-    if found is None:
+    if not found:
         raise _unknown(deployment, name, [project.name for project in projects])
-    if found.loading:
-        raise PdbtError(f"{_the(deployment)} is still loading {name}.", "Try again in a minute.")
-    if found.fault:
-        raise PdbtError(f"{_the(deployment)} cannot load {name}: {found.fault}.", "Mend it there; what there is now is not run.")
-    return found
+    if len(found) > 1:
+        where = " and ".join(project.location for project in found)
+        raise PdbtError(f"{the(deployment)} has {name} in more than one code location: {where}.", "Give each a name of its own there.")
+    return _usable(deployment, found[0])
+
+
+def _usable(deployment: Deployment, project: RemoteProject) -> RemoteProject:
+    if project.loading:
+        raise PdbtError(f"{the(deployment)} is still loading {project.name}.", "Try again in a minute.")
+    if project.fault:
+        raise PdbtError(f"{the(deployment)} cannot load {project.name}: {project.fault}.", "Mend it there; what there is now is not run.")
+    return project
 
 
 def _unknown(deployment: Deployment, name: str, there: list[str]) -> PdbtError:
     close = difflib.get_close_matches(name, there, n=1)
     hint = f"Did you mean {close[0]}? " if close else ""
-    return PdbtError(f"{_the(deployment)} has no project {name}.", f"{hint}It has: {', '.join(sorted(there)) or 'none'}.")
+    return PdbtError(f"{the(deployment)} has no project {name}.", f"{hint}It has: {', '.join(sorted(there)) or 'none'}.")
 
 
 def _projects(deployment: Deployment, seconds: float) -> Iterator[RemoteProject]:
@@ -100,7 +109,7 @@ def _projects(deployment: Deployment, seconds: float) -> Iterator[RemoteProject]
     try:
         workspace = data["workspaceOrError"]
         if workspace["__typename"] != "Workspace":
-            raise PdbtError(f"{_the(deployment)} has no projects to run: {shortened(deployment, workspace.get('message'))}.")
+            raise PdbtError(f"{the(deployment)} has no projects to run: {shortened(deployment, workspace.get('message'))}.")
         for entry in workspace["locationEntries"]:
             yield from _of_location(deployment, entry)
     except (KeyError, TypeError, ValueError):
@@ -109,12 +118,10 @@ def _projects(deployment: Deployment, seconds: float) -> Iterator[RemoteProject]
 
 def _of_location(deployment: Deployment, entry: Mapping[str, Any]) -> Iterator[RemoteProject]:
     location, loaded = entry["name"], entry["locationOrLoadError"]
-    name = location.rpartition("/")[2]  # a workspace's Dagster calls it ORGANISATION/PROJECT
     if entry["loadStatus"] != "LOADED" or loaded is None:
-        yield RemoteProject(name, location, loading=True)
+        yield RemoteProject(location, location, loading=True)
     elif loaded["__typename"] == "PythonError":
-        chain = [link["error"]["message"] for link in loaded.get("errorChain") or ()]
-        yield RemoteProject(name, location, fault=shortened(deployment, chain[-1] if chain else loaded["message"]))
+        yield RemoteProject(location, location, fault=shortened(deployment, innermost(loaded)))
     else:
         for repository in loaded["repositories"]:
             for job in repository["jobs"]:
@@ -188,7 +195,7 @@ def begin_run(deployment: Deployment, project: RemoteProject, parameters: Mappin
         why = answer["errors"][0]["message"] if answer.get("errors") else answer["message"]  # type: ignore[index, union-attr]
     except (KeyError, TypeError, IndexError):
         raise strange(deployment) from None
-    raise PdbtError(f"{_the(deployment)} does not run {project.name}: {shortened(deployment, why)}.")
+    raise PdbtError(f"{the(deployment)} does not run {project.name}: {shortened(deployment, why)}.")
 
 
 def find_run(deployment: Deployment, request: str, seconds: float = LOOK_SECONDS) -> str | None:
@@ -224,7 +231,3 @@ def _searched(deployment: Deployment, request: str, cause: NoAnswer) -> str:
         time.sleep(_POLL_SECONDS)
     message = f"It is not known whether the run has begun: {cause.message}"
     raise PdbtError(message, f"Look at {deployment.url}/runs before you try again.")
-
-
-def _the(deployment: Deployment) -> str:
-    return f"The{str(deployment)[3:]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable
 
@@ -204,6 +205,31 @@ def test_an_answer_that_is_none_is_told(named: Name, monkeypatch: pytest.MonkeyP
         assert told.message.startswith(f"The deployment paris at {opened_gate.url} {said}")
         assert told.hint.endswith("There are: paris (eu).")
         assert [seen["dagster-cloud-api-token"] for seen in opened_gate.seen] == [TOKEN]
+
+
+def located(name: str, project: str | None) -> dict[str, object]:
+    """Return a code location as Dagster tells of it: with a project in it, or, for None, being loaded."""
+    if project is None:
+        return {"name": name, "loadStatus": "LOADING", "locationOrLoadError": None}
+    told = json.dumps({"project": project, "parameters": {}, "anything": False})
+    job = {"name": "main_pipeline_job", "metadataEntries": [{"label": "pdbt", "jsonString": told}]}
+    loaded = {"__typename": "RepositoryLocation", "repositories": [{"name": "__repository__", "jobs": [job]}]}
+    return {"name": name, "loadStatus": "LOADED", "locationOrLoadError": loaded}
+
+
+@pytest.mark.parametrize(
+    ("locations", "said"),
+    [
+        ([("a", "shop"), ("b", "shop")], "has shop in more than one code location: a and b. Give each a name of its own there."),
+        ([("a", "shops"), ("b", None)], "has no project shop. Did you mean shops? It has: b, shops."),
+        ([("shop", None)], "is still loading shop. Try again in a minute."),
+    ],
+)
+def test_a_project_that_is_not_there_once_is_told(named: Name, locations: list[tuple[str, str | None]], said: str) -> None:
+    workspace = {"__typename": "Workspace", "locationEntries": [located(*location) for location in locations]}
+    with opened(answer=(200, {}, json.dumps({"data": {"workspaceOrError": workspace}}).encode())) as gate:
+        named(f'[deployments.paris]\nurl = "{gate.url}"\n')
+        assert str(refused("shop")) == f"The deployment paris at {gate.url} {said}"
 
 
 def test_a_deployment_that_wants_a_token_is_told(named: Name) -> None:
