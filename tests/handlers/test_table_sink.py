@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from pdbt.engine.errors import GraphError, SettingsError
 from pdbt.handlers import BaseSink, Batch, BatchRefused, HandlerNode, Ingest, PipelineExecutor, PipelineFailed, SqlSource, TableSink
 from pdbt.handlers.sinks.targets import find_target
 from tests import mysql
+from tests.handlers.serving import eventually
 
 SECONDS = 60.0
 ROWS = pa.table(
@@ -57,6 +59,7 @@ def in_target(target: str, query: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.usefixtures("executor")
 def test_values_are_stored_as_they_were_and_a_batch_once(target: str) -> None:
     for attempt in range(2):
         with pipeline_into(target) as pipeline:
@@ -156,37 +159,42 @@ def test_a_project_and_its_connections_are_targets(tmp_path: Path, monkeypatch: 
 
 
 class Slow(BaseSink):
-    """Notes which batches it is given together; its first storing is held up."""
+    """Notes in a folder which batches it is given together, and when it rests; its first storing is held up until a file is there."""
 
-    runs_in = "thread"
-
-    def __init__(self) -> None:
-        self.together: list[list[str]] = []
-        self.rested = threading.Event()
-        self.begun, self.go_on = threading.Event(), threading.Event()
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def store(self, batches: Sequence[Batch]) -> list[int | Exception]:
-        self.together.append([batch.batch_id for batch in batches])
-        self.begun.set()
-        assert self.go_on.wait(SECONDS)
+        with (self.folder / "together").open("a") as file:
+            file.write(" ".join(batch.batch_id for batch in batches) + "\n")
+        while not (self.folder / "go on").exists():
+            time.sleep(0.01)
         return [ValueError("no such luck") if batch.batch_id == "7" else batch.table.num_rows for batch in batches]
 
     def rest(self) -> None:
-        self.rested.set()
+        (self.folder / "rested").touch()
 
 
-def test_a_sink_is_given_all_that_wait_and_one_that_fails_keeps_no_other_out(tmp_path: Path) -> None:
-    sink = Slow()
-    node = HandlerNode("sink", sink)
+class SlowHere(Slow):
+    runs_in = "thread"
+
+
+@pytest.mark.parametrize("kind", [Slow, SlowHere], ids=["process", "thread"])
+@pytest.mark.usefixtures("executor")
+def test_a_sink_is_given_all_that_wait_and_one_that_fails_keeps_no_other_out(tmp_path: Path, kind: type[Slow]) -> None:
+    node = HandlerNode("sink", kind(tmp_path))
+    together = tmp_path / "together"
     with PipelineExecutor([node], on_error="dead_letter", retries=0, dead_letters=tmp_path / "dead") as pipeline:
         first = pipeline.give(node, [{"n": 0}], batch_id="0")
-        assert sink.begun.wait(SECONDS)
+        eventually(lambda: together.exists() and together.read_text() == "0\n", "nothing is stored")
+        (tmp_path / "rested").unlink(missing_ok=True)
         others = [pipeline.give(node, [{"n": n}, {"n": n}], batch_id=str(n)) for n in range(1, 11)]
-        sink.go_on.set()
+        time.sleep(0.5)  # a worker process reads what it is sent beside its work
+        (tmp_path / "go on").touch()
         assert first.result(SECONDS).stored == 1
         assert [batch.result(SECONDS).stored for batch in others] == [2, 2, 2, 2, 2, 2, 0, 2, 2, 2]
-        assert sink.rested.wait(SECONDS)
-    assert sink.together == [["0"], [str(n) for n in range(1, 11)]]
+        eventually((tmp_path / "rested").exists, "it does not rest")
+    assert together.read_text() == "0\n1 2 3 4 5 6 7 8 9 10\n"
     assert len(list((tmp_path / "dead").iterdir())) == 1
 
 
@@ -210,4 +218,4 @@ def test_a_sink_that_does_not_say_what_it_stored_is_named(sink: BaseSink) -> Non
 
 def test_a_sink_is_not_parallel() -> None:
     with pytest.raises(GraphError, match=r"Node sink: it is parallel, and a sink stores whole batches\. Leave parallel out; workers=2 "):
-        HandlerNode("sink", Slow(), parallel=True)
+        HandlerNode("sink", Slow(Path()), parallel=True)
