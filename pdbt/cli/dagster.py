@@ -85,11 +85,19 @@ def logs(
     project: Project = None,
     lines: Annotated[int, typer.Option("--lines", "-n", metavar="COUNT", min=0, help="How many lines.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing what is added, until Ctrl-C.")] = False,
+    everything: All = False,
     sample: Sample = False,
 ) -> None:
     """Show the end of Dagster's log, macro/dagster.log."""
     from ..project import dagster_log
     from .show_status import show_texts
+
+    if everything:
+        from .workspace_dagster import log_of_all
+
+        refuse_with_all(project, sample=sample)
+        show_texts(log_of_all(lines, follow=follow))
+        return
 
     show_texts(dagster_log(project, lines, following=follow, sample=sample))
 

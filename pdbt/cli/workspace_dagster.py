@@ -1,8 +1,9 @@
-"""`pdbt launch --all`, `stop --all` and `status --all`: the whole workspace in one Dagster."""
+"""`pdbt launch --all`, `stop --all`, `status --all` and `logs --all`: the whole workspace in one Dagster."""
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import typer
@@ -53,6 +54,14 @@ def status_all(*, as_json: bool) -> None:
         typer.echo(status.as_json())
     else:
         _show(status)
+
+
+def log_of_all(lines: int, *, follow: bool) -> Iterator[str]:
+    """Return the end of the log of the workspace's Dagster."""
+    from ..project import workspace_log
+    from ..project.workspace import find_workspace
+
+    return workspace_log(find_workspace(), lines, following=follow)
 
 
 def _show(status: WorkspaceStatus) -> None:

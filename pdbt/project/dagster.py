@@ -1,4 +1,4 @@
-"""A project's Dagster: launched and stopped by the project's own scripts, and asked how it is."""
+"""A project's Dagster: launched and stopped by the project's own scripts, and asked how it is; its log, and that of a workspace's."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 from ..engine.errors import PdbtError
 from ..engine.process.logfile import follow, last_lines, size
-from ..engine.process.place import Place
 from ..engine.process.status import Status, status
-from ..engine.settings import load_settings
 from .scripts import find_home, run_script
+from .workspace import Workspace
 from .workspace_dagster import workspace_url
+from .workspace_place import FolderPlace, WorkspacePlace
 
 
 def launch_dagster(project: Path | None, options: Sequence[str] = (), *, sample: bool = False) -> int:
@@ -49,7 +49,7 @@ def dagster_status(project: Path | None, *, sample: bool = False) -> Status:
 
 
 def dagster_log(project: Path | None, lines: int, *, following: bool = False, sample: bool = False) -> Iterator[str]:
-    """Yield the end of the project's macro/dagster.log as texts to print one after the other.
+    """Return the end of the project's macro/dagster.log as texts to print one after the other; its settings may be at fault.
 
     Args:
         project: the project's folder; None means the nearest one around the working folder.
@@ -60,10 +60,29 @@ def dagster_log(project: Path | None, lines: int, *, following: bool = False, sa
     Raises:
         PdbtError: there is no project or no sample, or no log yet and it is not to be followed.
     """
-    place = Place(load_settings(find_home(project, sample=sample)))
-    if not place.log_file.exists() and not following:
-        raise PdbtError(f"There is no {place.log_file} yet.", "Dagster writes it from its first launch on: pdbt launch")
-    end = size(place.log_file)  # one place for both: what is added while the first lines are being read comes after them
-    yield "".join(f"{line}\n" for line in last_lines(place.log_file, lines, end=end))
+    return end_of_log(FolderPlace(find_home(project, sample=sample)).log_file, lines, "pdbt launch", following=following)
+
+
+def workspace_log(workspace: Workspace, lines: int, *, following: bool = False) -> Iterator[str]:
+    """Return the end of the log of the workspace's Dagster, as `dagster_log` does."""
+    return end_of_log(WorkspacePlace(workspace).log_file, lines, "pdbt launch --all", following=following)
+
+
+def end_of_log(log: Path, lines: int, launch: str, *, following: bool) -> Iterator[str]:
+    """Yield the end of a log of Dagster, and what is appended to it.
+
+    Args:
+        log: the file.
+        lines: how many lines.
+        launch: the command that makes Dagster write it.
+        following: go on with what is appended, without end.
+
+    Raises:
+        PdbtError: there is none yet, and it is not to be followed.
+    """
+    if not log.exists() and not following:
+        raise PdbtError(f"There is no {log} yet.", f"Dagster writes it from its first launch on: {launch}")
+    end = size(log)  # one place for both: what is added while the first lines are being read comes after them
+    yield "".join(f"{line}\n" for line in last_lines(log, lines, end=end))
     if following:
-        yield from follow(place.log_file, end)
+        yield from follow(log, end)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pdbt.project import workspace_log
 from pdbt.project.isolation import Isolation
 from pdbt.project.workspace import Workspace
 from pdbt.project.workspace_dagster import workspace_of
@@ -34,7 +35,7 @@ def settle(workspace: Workspace, text: str) -> None:
 
 def test_outside_of_a_workspace(tmp_path: Path, pdbt: Pdbt) -> None:
     (tmp_path / "elsewhere").mkdir()
-    for command in ("launch", "stop", "status"):
+    for command in ("launch", "stop", "status", "logs"):
         told = pdbt(command, "--all", cwd=tmp_path / "elsewhere")
         assert (told.code, told.stderr.splitlines()[0]) == (2, f"error: {tmp_path / 'elsewhere'} is in no workspace.")
 
@@ -52,7 +53,7 @@ def test_a_workspace_without_projects(workspace: Workspace, pdbt: Pdbt) -> None:
 @pytest.mark.parametrize("words", [["orders"], ["--sample"]])
 def test_one_and_all_at_once(words: list[str], add: Add, pdbt: Pdbt) -> None:
     add("orders")
-    for command in ("launch", "stop", "status"):
+    for command in ("launch", "stop", "status", "logs"):
         told = pdbt(command, "--all", *words)
         assert told.stderr == f"error: --all means every project, and {words[0]} one.\nhint: Leave one of them out.\n"
         assert told.code == 2
@@ -87,6 +88,21 @@ def test_the_first_port_that_is_free(workspace: Workspace) -> None:
         assert port < place.port <= LAST_PORT
     settle(workspace, "[dagster]\nport = 7777\n")
     assert place.port == 7777
+
+
+def test_the_log_of_all(workspace: Workspace, add: Add, pdbt: Pdbt) -> None:
+    orders, log = add("orders"), workspace.root / ".dagster" / "dagster.log"
+    told = pdbt("logs", "--all")
+    assert (told.code, told.stdout) == (2, "")
+    assert told.stderr == f"error: There is no {log} yet.\nhint: Dagster writes it from its first launch on: pdbt launch --all\n"
+    log.parent.mkdir()
+    log.write_text("one\ntwo\nthree\n", encoding="utf-8")
+    assert pdbt("logs", "--all", "-n", "2", cwd=orders).stdout == "two\nthree\n"
+    texts = workspace_log(workspace, 1, following=True)
+    assert next(texts) == "three\n"
+    with log.open("a", encoding="utf-8") as file:
+        file.write("four\n")
+    assert next(texts) == "four\n"
 
 
 # What is stopped ------------------------------------------------------------------------------------------------------
