@@ -35,12 +35,13 @@ def list_connections(project: Project = None) -> None:
     """Show the project's connections, its own and inherited ones, and the file of each; passwords are masked."""
     from ..connect import list_connections as listed
     from ..scaffold import find_project
+    from .show import from_here
 
     found = listed(find_project(project))
     width = max((len(one.name) for one in found), default=0)
     for one in found:
         missing = "" if one.installed or not one.kind else "  (its library is not installed)"
-        typer.echo(f"{one.name:<{width}}  {one.kind or '?':<10}  {one.url}  ({one.file}){missing}")
+        typer.echo(f"{one.name:<{width}}  {one.kind or '?':<10}  {one.url}  ({from_here(one.file)}){missing}")
     if not found:
         typer.echo("There are no connections. Add one with: pdbt connection add NAME URL")
 

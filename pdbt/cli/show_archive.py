@@ -25,7 +25,7 @@ def show_archived(archived: Archived) -> None:
     typer.echo(f"Wrote {from_here(archived.path)} ({counted(archived.files, 'file')}, {max(1, archived.size // _KIB):,} KiB)")
     rebuilt = [item for item in archived.left_out if item.reason == REBUILT]
     if rebuilt:
-        typer.echo(f"  {'left out':<{_WIDTH}}databases, exports, logs and caches: {REBUILT}")
+        typer.echo(f"  {'left out':<{_WIDTH}}databases, exports, logs and caches: a run makes them again")
     for item in archived.left_out:
         if item.reason != REBUILT:
             typer.echo(f"  {'left out':<{_WIDTH}}{item.path}: {item.reason}")

@@ -19,11 +19,11 @@ def update(
     from ..project.updating import update_all
     from ..project.workspace import find_workspace, locate_project
     from ..scaffold import update_project
+    from .dagster import refuse_with_all
     from .show_update import show_member_update, show_update, show_waiting
 
     if everything:
-        if project is not None:
-            raise typer.BadParameter("Name a project, or say --all.")
+        refuse_with_all(project, sample=False)
         codes = [show_member_update(done, dry_run=dry_run) for done in update_all(find_workspace(), dry_run=dry_run, waiting=show_waiting)]
         raise typer.Exit(max(codes, default=0))
     plan = update_project(locate_project(project), dry_run=dry_run, waiting=show_waiting)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +16,13 @@ def init_workspace(
 ) -> None:
     """Mark a folder as a workspace."""
     from ..project.workspace import init_workspace as init
+    from .show import from_here
 
-    typer.echo(f"{init(folder).root} is a workspace. Next: pdbt add-project NAME, in it.")
+    place = from_here(init(folder).root)
+    typer.echo(f"{place if place != '.' else 'This folder'} is a workspace.\n\nNext:")
+    if place != ".":
+        typer.echo(f"  cd {shlex.quote(place)}")
+    typer.echo("  pdbt add-project NAME")
 
 
 def add_project(

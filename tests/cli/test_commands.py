@@ -189,6 +189,17 @@ def test_a_file_where_the_name_should_be_is_told(typed: Typed, tmp_path: Path) -
     )
 
 
+# Workspaces ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_workspace_says_what_to_type_next(typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert typed("init-workspace", "pipe lines").stdout == (
+        "pipe lines is a workspace.\n\nNext:\n  cd 'pipe lines'\n  pdbt add-project NAME\n"
+    )
+    monkeypatch.chdir(tmp_path / "pipe lines")
+    assert typed("init-workspace").stdout == "This folder is a workspace.\n\nNext:\n  pdbt add-project NAME\n"
+
+
 # Add -----------------------------------------------------------------------------------------------------------------
 
 

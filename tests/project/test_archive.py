@@ -115,7 +115,7 @@ def test_what_is_left_out_is_told(project: Path, tmp_path: Path, run_project: Ru
     ended = pdbt("archive", project, "--to", tmp_path)
     assert ended.code == 0
     assert "  left out  .env: it holds secrets\n" in ended.stdout
-    assert "  left out  databases, exports, logs and caches: a run makes it again\n" in ended.stdout
+    assert "  left out  databases, exports, logs and caches: a run makes them again\n" in ended.stdout
 
 
 def test_a_run_in_progress_is_waited_for(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,9 +179,9 @@ def test_connections_are_inherited_and_the_nearest_wins(workspace: Workspace, ad
     assert pdbt("connection", "add", "c", "sqlite:///own.sqlite", "--project", project).code == 0
     shown = {line.split()[0]: line.split()[2:4] for line in pdbt("connection", "list", "--project", project).stdout.splitlines()}
     assert shown == {
-        "a": ["sqlite:///workspace_a.sqlite", f"({workspace.root}/pdbt-workspace.toml)"],
-        "b": ["sqlite:///organisation_b.sqlite", f"({organisation}/connections.toml)"],
-        "c": ["sqlite:///own.sqlite", f"({project}/pdbt.toml)"],
+        "a": ["sqlite:///workspace_a.sqlite", "(pdbt-workspace.toml)"],
+        "b": ["sqlite:///organisation_b.sqlite", f"({organisation.relative_to(workspace.root)}/connections.toml)"],
+        "c": ["sqlite:///own.sqlite", f"({project.relative_to(workspace.root)}/pdbt.toml)"],
     }
     assert list(load_settings(loose).connections) == ["a", "b", "c"]
     assert load_settings(project / "sample").connections == {}
