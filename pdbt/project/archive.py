@@ -15,16 +15,13 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from ..engine.errors import PdbtError, SettingsError
-from ..engine.lock import run_lock
-from ..engine.settings import FILE_NAME
 from ..scaffold.staging import staging_folder
-from ..scaffold.update import LOCK_SECONDS
+from ..scaffold.update import LOCK_SECONDS, runs_locked
 from ..scaffold.update_apply import finish_interrupted
 from ..scaffold.zstd import zstd_writer
 from .archive_contents import Item, LeftOut, contents_of
 
 ENDINGS = {"zst": ".tar.zst", "zip": ".zip"}
-_LOCK = "db/.work/run.lock"
 _PERMISSIONS = 0o777
 _CHUNK = 1 << 20
 
@@ -72,10 +69,7 @@ def archive_project(
         raise SettingsError(f"There is no kind of archive {kind!r}.", f"Use one of: {', '.join(ENDINGS)}.", allowed=tuple(ENDINGS))
     home = project.resolve()
     place = _place(home, folder)
-    with contextlib.ExitStack() as stack:
-        for part in (home, home / "sample"):
-            if (part / FILE_NAME).is_file():
-                stack.enter_context(run_lock(part / _LOCK, LOCK_SECONDS, waiting))
+    with runs_locked(home, LOCK_SECONDS, waiting):
         finish_interrupted(home)
         items, left_out = contents_of(home)
         path = place / f"{home.name}-{datetime.datetime.now().astimezone():%Y-%m-%d-%H%M%S}{ENDINGS[kind]}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..engine.errors import PdbtError
 from ..engine.reading.model import ReadOptions
 from ..engine.settings import load_settings
-from .apply import add_files, refuse_conflicts
+from .apply import add_files
 from .inputs import gathered_inputs, source_names
 from .locate import find_project
 from .plan import Action, Plan, PlannedFile, PlannedTable
@@ -42,8 +42,6 @@ def add_sources(paths: Sequence[Path], project: Path | None = None, *, dry_run: 
     files = tuple(against_what_is_there(home, file) for file in planned)
     plan = Plan(home, files, tables, settings.database_type)
     if not dry_run:
-        if plan.with_action("conflict"):
-            raise refuse_conflicts(plan.with_action("conflict"))
         add_files(plan)
     return plan
 

@@ -10,7 +10,7 @@ from ..engine.errors import PdbtError
 from ..engine.files import write_bytes_durably
 from ..engine.settings import load_settings
 from .add import against_what_is_there
-from .apply import add_files, refuse_conflicts
+from .apply import add_files
 from .base import BASE_FILE, pack_base, read_base
 from .generated import APPEND_SUFFIX, addon_folder, appended, with_addon
 from .locate import find_project
@@ -39,8 +39,6 @@ def add_addon(name: str, project: Path | None = None, *, dry_run: bool = False) 
     settings = load_settings(home)
     plan = Plan(home, tuple(_planned(name, home)), database=settings.database_type)
     if not dry_run:
-        if plan.with_action("conflict"):
-            raise refuse_conflicts(plan.with_action("conflict"))
         add_files(plan)
         _remember(name, home)
     return plan

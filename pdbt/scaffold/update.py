@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ..engine.errors import PIPELINE_FAILED, PdbtError
@@ -66,12 +67,18 @@ def update_project(
         if (home / JOURNAL).exists():
             raise PdbtError(f"An update of {home} was interrupted.", "Finish it first: the same command without --dry-run.")
         return plan_update(home)
-    timeout = _lock_timeout(home)
-    with run_lock(home / _LOCK, timeout, waiting):
-        if not (home / "sample" / FILE_NAME).is_file():
-            return _update(home)
-        with run_lock(home / "sample" / _LOCK, timeout, waiting):
-            return _update(home)
+    with runs_locked(home, _lock_timeout(home), waiting):
+        return _update(home)
+
+
+@contextlib.contextmanager
+def runs_locked(project: Path, timeout: float, waiting: Callable[[str], None]) -> Iterator[None]:
+    """Hold the locks of the runs of a project and of its sample, if it has one; the arguments are those of `run_lock`."""
+    with contextlib.ExitStack() as stack:
+        for home in (project, project / "sample"):
+            if (home / FILE_NAME).is_file():
+                stack.enter_context(run_lock(home / _LOCK, timeout, waiting))
+        yield
 
 
 def _update(project: Path) -> UpdatePlan:
