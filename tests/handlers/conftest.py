@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from pdbt.handlers import PipelineExecutor
+from tests import mysql
 from tests.handlers.ending import still_running
 
 END_SECONDS = 30.0
@@ -82,3 +83,16 @@ def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     assert defaults is not None
     monkeypatch.setitem(defaults, "executor", name)
     return name
+
+
+@pytest.fixture
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database of the kind that the test is parametrized with: duckdb, mysql, postgresql or sqlite."""
+    if request.param == "mysql":
+        (tmp_path / "server").mkdir()
+        with mysql.running_server(tmp_path / "server") as server, mysql.new_database(server) as url:
+            yield url
+    elif request.param == "postgresql":
+        yield str(request.getfixturevalue("postgres_url"))
+    else:
+        yield f"{request.param}:///{tmp_path}/target.{request.param}"

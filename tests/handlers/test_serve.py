@@ -21,18 +21,12 @@ from cryptography.x509.oid import NameOID
 
 from pdbt.cli import main
 from pdbt.handlers import Client, ServerRefused, ServerUnavailable
+from tests import mysql
 from tests.conftest import RunProcess, StartProcess
 from tests.handlers.serving import SECONDS, Load, Served
 
-KINDS = [pytest.param("duckdb", marks=pytest.mark.slow), pytest.param("postgresql", marks=pytest.mark.slow), "sqlite"]
+KINDS = [*(pytest.param(kind, marks=pytest.mark.slow) for kind in ("duckdb", "mysql", "postgresql")), "sqlite"]
 MEMORY_BOUND = 500_000_000
-
-
-@pytest.fixture(params=KINDS)
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "postgresql":
-        return str(request.getfixturevalue("postgres_url"))
-    return f"{request.param}:///{tmp_path}/target.{request.param}"
 
 
 def stored(target: str, column: str = "n", table: str = "stored") -> list[Any]:
@@ -41,6 +35,8 @@ def stored(target: str, column: str = "n", table: str = "stored") -> list[Any]:
     if target.startswith("postgres"):
         with psycopg.connect(target) as connection:
             return [value for (value,) in connection.execute(select).fetchall()]
+    if target.startswith("mysql"):
+        return [value for (value,) in mysql.execute(target, select)]
     path = target.partition("///")[2]
     if target.startswith("duckdb"):
         with duckdb.connect(path, read_only=True) as reader:
@@ -61,6 +57,7 @@ def check_exactly_once(load: Load, target: str) -> None:
     assert all(ack.rows_stored == ack.rows_received for ack in load.acks)
 
 
+@pytest.mark.parametrize("target", KINDS, indirect=True)
 def test_a_server_that_is_killed_loses_and_doubles_nothing(start_process: StartProcess, tmp_path: Path, target: str) -> None:
     served = Served(start_process, tmp_path, target)
     served.start()
@@ -75,6 +72,7 @@ def test_a_server_that_is_killed_loses_and_doubles_nothing(start_process: StartP
     check_exactly_once(load, target)
 
 
+@pytest.mark.parametrize("target", KINDS, indirect=True)
 def test_workers_that_are_killed_lose_and_double_nothing(start_process: StartProcess, tmp_path: Path, target: str) -> None:
     served = Served(start_process, tmp_path, target)
     served.start()

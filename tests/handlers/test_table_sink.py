@@ -6,7 +6,7 @@ import datetime as dt
 import decimal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +36,7 @@ ROWS = pa.table(
 )
 
 
-@pytest.fixture(params=["duckdb", "mysql", "postgresql", "sqlite"])
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "mysql":
-        (tmp_path / "server").mkdir()
-        with mysql.running_server(tmp_path / "server") as server, mysql.new_database(server) as url:
-            yield url
-    elif request.param == "postgresql":
-        yield str(request.getfixturevalue("postgres_url"))
-    else:
-        yield f"{request.param}:///{tmp_path}/target.{request.param}"
+on_each_target = pytest.mark.parametrize("target", ["duckdb", "mysql", "postgresql", "sqlite"], indirect=True)
 
 
 def pipeline_into(target: str, table: str = "stored") -> PipelineExecutor:
@@ -59,6 +50,7 @@ def in_target(target: str, query: str) -> list[dict[str, Any]]:
     return found
 
 
+@on_each_target
 @pytest.mark.usefixtures("executor")
 def test_values_are_stored_as_they_were_and_a_batch_once(target: str) -> None:
     for attempt in range(2):
@@ -71,6 +63,7 @@ def test_values_are_stored_as_they_were_and_a_batch_once(target: str) -> None:
     assert {name: [row[name] for row in found] for name in wanted} == {name: [value] * 6 for name, value in wanted.items()}
 
 
+@on_each_target
 def test_a_batch_with_a_column_that_the_table_lacks_is_refused_and_keeps_no_other_out(target: str) -> None:
     with pipeline_into(target) as pipeline:
         pipeline.give("in", [{"n": 1, "m": 1}]).result(SECONDS)
