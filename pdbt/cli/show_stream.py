@@ -22,15 +22,16 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 def show_serving(serving: Serving) -> Callable[[FlightServer, int | None], None]:
     """Return what tells where a pipeline is served."""
+    from ..handlers.flight.client import place_of
 
     def tell(server: FlightServer, http_port: int | None) -> None:
         if serving.host not in _LOOPBACK and not serving.token_env:
             typer.echo(f"Whoever reaches {serving.host} may send: there is no --token-env.", err=True)
-        scheme = "grpc+tls" if serving.tls_cert else "grpc"
+        grpc, http = ("grpc+tls", "https") if serving.tls_cert else ("grpc", "http")
         nodes = [name for name in server.graph.producers if server.graph.nodes[name].asked.takes_data]
-        typer.echo(f"Serving {', '.join(nodes) or 'no node that takes batches'} at {scheme}://{serving.host}:{server.port}")
+        typer.echo(f"Serving {', '.join(nodes) or 'no node that takes batches'} at {grpc}://{place_of(serving.host, server.port)}")
         if http_port is not None:
-            typer.echo(f"Health, metrics and triggers at http://{serving.host}:{http_port}")
+            typer.echo(f"Health, metrics and triggers at {http}://{place_of(serving.host, http_port)}")
 
     return tell
 

@@ -96,7 +96,8 @@ def loadtest(
     folder: Annotated[Path, typer.Option("--folder", metavar="FOLDER", help="Where logs, CSV and plot go.")] = Path("loadtest"),
 ) -> None:
     """Send batches from real client processes, and show round trips, rates, and whether all that was acknowledged is stored."""
-    from ..handlers.loadtest.command import counts, load_test_of, token_of
+    from ..handlers.loadtest.command import counts, load_test_of
+    from ..handlers.tokens import token_of
     from .show_loadtest import Shown
 
     asked = load_test_of(url, counts(clients), batches, rows, node, token_of(token_env), tls_ca)

@@ -7,6 +7,7 @@ stored. A file whose task failed, or whose pipeline was killed, is thus taken up
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import importlib
 import os
@@ -61,7 +62,7 @@ class Arrivals:
             "retries": _RETRIES,
             "retry_delay": _RETRY_SECONDS,
         }
-        tags = {_TAG: {"match": "glob", "pattern": f"*{_literal(ending)}", "tasks": [task]}}
+        tags = {_TAG: {"match": "glob", "pattern": f"*{glob.escape(ending)}", "tasks": [task]}}
         # The rooms of pdbt that are beside each other do not import each other.
         watch: Any = importlib.import_module("pdbt.watch")
         self._watcher = watch.Watcher(folder, tags, state=str(self._state / "ledger"))
@@ -110,8 +111,3 @@ def batch_id_of(path: Path) -> str:
     found = path.stat()
     told = hashlib.sha256(f"{path}\0{found.st_size}\0{found.st_mtime_ns}".encode("utf-8", "surrogateescape")).hexdigest()
     return f"file-{told[:32]}"
-
-
-def _literal(text: str) -> str:
-    """Return a text as a glob pattern that only it fits."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in text)

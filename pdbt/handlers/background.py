@@ -63,7 +63,7 @@ def launch(file: Path, folder: Path, options: Sequence[str] = ()) -> Served:
     folder.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
-    _note(folder, child.pid)
+    _note(folder, child.pid, words)
     deadline = time.monotonic() + READY_SECONDS
     while not _ready_line(log):
         if child.poll() is not None:
@@ -109,11 +109,11 @@ def stop(folder: Path, timeout: float = STOP_SECONDS) -> str:
     return f"Stopped the stream (PID {process.pid}){' by force' if alive else ''}."
 
 
-def _note(folder: Path, pid: int) -> None:
+def _note(folder: Path, pid: int, command: Sequence[str]) -> None:
+    """Write the PID file; the command is the one that was given, as a process that is just becoming it has none to ask for."""
     import psutil
 
-    process = psutil.Process(pid)
-    said = {"pid": pid, "started": process.create_time(), "command": process.cmdline()}
+    said = {"pid": pid, "started": psutil.Process(pid).create_time(), "command": list(command)}
     write_durably(folder / PID_FILE, json.dumps(said, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hmac
 import json
+import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -16,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from ..engine.errors import PdbtError
 from .errors import BatchRefused, Overloaded, PipelineFailed, PipelineStopped, UnknownNode
 from .figures import as_prometheus
+from .tokens import admits
 from .triggers import StillRunning, request_trigger
 
 if TYPE_CHECKING:
@@ -99,14 +101,14 @@ class HttpServer:
         """
         self.pipeline, self.status, self.token = pipeline, status, token
         try:
-            self._server = ThreadingHTTPServer((host, port), _handler_for(self))
+            self._server = _server_at(host)((host, port), _handler_for(self))
         except OSError as error:
             raise PdbtError(f"No server can listen at {host}:{port}: {error.strerror}.", "Choose another --http-port.") from None
-        self._server.daemon_threads = True
         if tls is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            # The handshake is left to the thread of the connection: a client that says nothing keeps no other from being heard.
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._started = False
         self.port = int(self._server.server_address[1])
 
@@ -120,10 +122,6 @@ class HttpServer:
         if self._started:
             self._server.shutdown()
         self._server.server_close()
-
-    def admits(self, authorization: str) -> bool:
-        """Whether a request has the token."""
-        return not self.token or hmac.compare_digest(authorization.encode(), f"Bearer {self.token}".encode())
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[HTTPStatus, str, str]:
         """Return status, content type and content."""
@@ -148,6 +146,19 @@ def _json(value: object) -> tuple[str, str]:
     return "application/json", json.dumps(value) + "\n"
 
 
+def _server_at(host: str) -> type[ThreadingHTTPServer]:
+    class Server(ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        daemon_threads = True
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """Say nothing of a client that went away, or does not speak TLS; of all else as the base class does."""
+            if not isinstance(sys.exception(), OSError):
+                super().handle_error(request, client_address)
+
+    return Server
+
+
 def _handler_for(server: HttpServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = 60  # a client that says nothing keeps no thread
@@ -164,7 +175,7 @@ def _handler_for(server: HttpServer) -> type[BaseHTTPRequestHandler]:
                 self._send(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, *_json({"error": f"At most {_MOST_BYTES:,} bytes are taken."}))
                 return
             body = self.rfile.read(length)
-            if urlsplit(self.path).path != "/health" and not server.admits(self.headers.get("Authorization", "")):
+            if urlsplit(self.path).path != "/health" and not admits(server.token, self.headers.get("Authorization", "")):
                 self._send(HTTPStatus.UNAUTHORIZED, *_json({"error": "The token is missing or wrong."}))
                 return
             self._send(*server.answer(method, self.path, body))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from ..engine.errors import PdbtError
 from .executor import PipelineExecutor
 from .flight.server import FlightServer, Limits
 from .http import HttpServer
+from .tokens import token_of
 
 # How often it is looked whether the pipeline has failed, in seconds.
 _LOOK_SECONDS = 0.5
@@ -52,12 +52,7 @@ class Serving:
         Raises:
             PdbtError: the variable is not set.
         """
-        if not self.token_env:
-            return ""
-        token = os.environ.get(self.token_env, "").strip()
-        if not token:
-            raise PdbtError(f"--token-env {self.token_env}: there is no such variable, or it is empty.", "Set it to the token.")
-        return token
+        return token_of(self.token_env)
 
     def pems(self) -> tuple[bytes, bytes]:
         """Return certificate and key; empty without TLS.

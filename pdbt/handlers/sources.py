@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..engine.errors import BuildError, PdbtError, SettingsError
 from .errors import BatchRefused
 from .nodes import BaseHandler
+from .tokens import bearing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -141,7 +142,7 @@ class FlightSource(BaseHandler):
         import pyarrow as pa
         from pyarrow import flight
 
-        headers = [(b"authorization", f"Bearer {self._token}".encode())] if self._token else []
+        headers = [(b"authorization", bearing(self._token).encode())] if self._token else []
         try:
             with flight.connect(self.url, tls_root_certs=self._tls_ca) as client:
                 for chunk in client.do_get(flight.Ticket(self.ticket), flight.FlightCallOptions(headers=headers)):
@@ -170,18 +171,14 @@ def read_file(path: Path, schema: pa.Schema | None = None, rows: int = BATCH_ROW
     columns = ", ".join('"' + name.replace('"', '""') + '"' for name in schema.names) if schema is not None else "*"
     with duckdb.connect(config={"threads": 1}) as connection:
         try:
-            relation = connection.sql(f"SELECT {columns} FROM {reader}($path)", params={"path": _as_it_is(path)})  # noqa: S608
+            # Escaped, since DuckDB's readers take a pattern.
+            relation = connection.sql(f"SELECT {columns} FROM {reader}($path)", params={"path": glob.escape(str(path))})  # noqa: S608
             for batch in relation.to_arrow_reader(rows):
                 table = pa.Table.from_batches([batch])
                 yield table.cast(schema) if schema is not None else table
         except (duckdb.Error, pa.ArrowInvalid) as error:
             said = str(error).splitlines()[0].rstrip(".")
             raise BatchRefused(f"{path} cannot be read: {said}.", "Mend the file, or the schema.") from error
-
-
-def _as_it_is(path: Path) -> str:
-    """Return a path as DuckDB finds just that file: its readers take a pattern."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
 
 
 def _reader(path: Path) -> str:

@@ -256,6 +256,22 @@ def test_overload_is_told_after_a_time_and_the_client_sends_again(serve: Serve, 
     assert stored(tmp_path) == list(range(8))
 
 
+def test_more_clients_than_may_send_are_told_and_all_else_is_answered(serve: Serve, tmp_path: Path) -> None:
+    server = serve(limits=Limits(clients=1))
+    with Client(f"grpc://127.0.0.1:{server.port}") as first:
+        coming = first.send_each("in", (rows(1, n) for n in range(2)), ids=["a", "b"])
+        assert next(coming).batch_id == "a"  # its call goes on
+        assert status_of(server, put("in", ("x", rows(1, 9))))[:2] == (
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "No more than 1 may send at a time, and so many do. Try again later.",
+        )
+        with Client(f"grpc://127.0.0.1:{server.port}") as other:
+            assert other.action("health") == {"status": "serving"}
+        assert [ack.batch_id for ack in coming] == ["b"]
+    assert status_of(server, put("in", ("x", rows(1, 9))))[0] is grpc.StatusCode.OK
+    assert stored(tmp_path) == [0, 1, 9]
+
+
 def test_a_server_that_is_being_stopped_acknowledges_what_it_has_and_takes_no_more(serve: Serve, tmp_path: Path) -> None:
     server = serve()
     server.drain()

@@ -15,8 +15,9 @@ import pytest
 
 from pdbt.engine.errors import PdbtError
 from pdbt.handlers import BaseHandler, FlightServer, HandlerNode, Ingest, PipelineExecutor, TableSink
-from pdbt.handlers.loadtest.command import counts, load_test_of, token_of
+from pdbt.handlers.loadtest.command import counts, load_test_of
 from pdbt.handlers.loadtest.samples import samples
+from pdbt.handlers.tokens import token_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 120.0

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import json
 import re
+import socket
 import sqlite3
+import ssl
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +27,7 @@ from pdbt.cli import main
 from pdbt.handlers import Client, ServerRefused, ServerUnavailable
 from tests import mysql
 from tests.conftest import RunProcess, StartProcess
-from tests.handlers.serving import SECONDS, Load, Served
+from tests.handlers.serving import SECONDS, Load, Served, free_port
 
 KINDS = [*(pytest.param(kind, marks=pytest.mark.slow) for kind in ("duckdb", "mysql", "postgresql")), "sqlite"]
 MEMORY_BOUND = 500_000_000
@@ -190,6 +194,28 @@ def test_tls_and_a_token(start_process: StartProcess, tmp_path: Path, monkeypatc
     assert served.process.stderr is not None
     assert "sesame" not in served.process.stderr.read()
     assert stored(target) == [1]
+
+
+def test_https_beside_flight_hears_others_while_a_client_says_nothing(start_process: StartProcess, tmp_path: Path) -> None:
+    """At an address of IPv6, with one client that does not begin TLS, and one that does not speak it."""
+    cert, key = certificate(tmp_path)
+    port = free_port()
+    options = ("--tls-cert", str(cert), "--tls-key", str(key), "--host", "::1", "--http-port", str(port))
+    served = Served(start_process, tmp_path, f"sqlite:///{tmp_path}/target.sqlite", options=options)
+    served.start()
+    assert served.said == f"Serving in at grpc+tls://[::1]:{served.port}\n"
+    assert served.process.stdout is not None
+    assert served.process.stdout.readline() == f"Health, metrics and triggers at https://[::1]:{port}\n"
+    with socket.create_connection(("::1", port)), socket.create_connection(("::1", port)) as plain:
+        plain.sendall(b"GET /health HTTP/1.1\r\n\r\n")
+        trusted = ssl.create_default_context(cafile=str(cert))
+        trusted.check_hostname = False
+        with urllib.request.urlopen(f"https://[::1]:{port}/health", timeout=SECONDS, context=trusted) as answer:
+            assert json.loads(answer.read()) == {"status": "serving"}
+    served.process.terminate()
+    assert served.process.wait(SECONDS) == 0
+    assert served.process.stderr is not None
+    assert served.process.stderr.read() == ""
 
 
 def test_a_pipeline_that_fails_ends_the_server_with_1(start_process: StartProcess, tmp_path: Path) -> None:

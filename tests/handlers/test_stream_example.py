@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from pdbt.handlers import Client
 from pdbt.scaffold import add_addon
 from tests.conftest import MakeProject
 from tests.handlers.ending import still_running
+from tests.handlers.serving import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 120.0
@@ -32,12 +32,6 @@ def run_macro(project: Path, ending: str, *arguments: str, **variables: str) -> 
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     command = [sys.executable, str(project / f"macro/stream-run-process{ending}.py"), *arguments]
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=SECONDS)
-
-
-def free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return int(server.getsockname()[1])
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ...engine.errors import RUN_IN_PROGRESS, PdbtError
 from ..forms import as_batch
+from ..tokens import bearing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -260,7 +261,7 @@ class Client:
     def _options(self) -> Any:
         from pyarrow import flight
 
-        return flight.FlightCallOptions(headers=[(b"authorization", f"Bearer {self._token}".encode())] if self._token else [])
+        return flight.FlightCallOptions(headers=[(b"authorization", bearing(self._token).encode())] if self._token else [])
 
     def _unanswered(self, error: Exception) -> Exception:
         """Return what an error of a call means that is not repeated."""
@@ -283,6 +284,11 @@ class Client:
         if client is not None:
             with contextlib.suppress(Exception):
                 client.close()
+
+
+def place_of(host: str, port: int) -> str:
+    """Return host:port as an address writes it; one of IPv6 stands in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def quiet_grpc() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hmac
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -16,8 +15,9 @@ from ..figures import as_prometheus
 from ..graph import HandlerGraph
 from ..http import trigger
 from ..sinks.counting import tables
+from ..tokens import admits
 from . import wire
-from .client import quiet_grpc
+from .client import place_of, quiet_grpc
 from .put import PutStream, Refused
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ class FlightServer:
             **(actions or {}),
         }
         self._draining = threading.Event()
+        self._senders = threading.BoundedSemaphore(self._limits.clients)
         calls = self._limits.clients + _SPARE_CALLS
         self._server = grpc.server(
             futures.ThreadPoolExecutor(calls, thread_name_prefix="pdbt flight"),
@@ -114,7 +115,7 @@ class FlightServer:
                 ("grpc.keepalive_permit_without_calls", 1),
             ],
         )
-        place = f"{'[' + host + ']' if ':' in host else host}:{port}"
+        place = place_of(host, port)
         try:
             if certificate:
                 self.port = self._server.add_secure_port(place, grpc.ssl_server_credentials([(key, certificate)]))
@@ -157,16 +158,21 @@ class FlightServer:
         """End a call that has no or a wrong token."""
         given = dict(context.invocation_metadata()).get("authorization", "")
         given = given.decode("utf-8", "replace") if isinstance(given, bytes) else given
-        if self._token and not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+        if not admits(self._token, given):
             context.abort(_grpc().StatusCode.UNAUTHENTICATED, "The token is missing or wrong. Send it as authorization: Bearer TOKEN.")
 
     def do_put(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         """Take batches, and acknowledge each."""
-        stream = PutStream(self._pipeline, requests, self._limits, self._draining)
-        for answer in stream.answers():
-            if isinstance(answer, Refused):
-                context.abort(getattr(_grpc().StatusCode, answer.code), answer.sentence)
-            yield wire.message((1, json.dumps(answer).encode()))
+        if not self._senders.acquire(blocking=False):
+            sentence = f"No more than {self._limits.clients} may send at a time, and so many do. Try again later."
+            context.abort(_grpc().StatusCode.RESOURCE_EXHAUSTED, sentence)
+        try:
+            for answer in PutStream(self._pipeline, requests, self._limits, self._draining).answers():
+                if isinstance(answer, Refused):
+                    context.abort(getattr(_grpc().StatusCode, answer.code), answer.sentence)
+                yield wire.message((1, json.dumps(answer).encode()))
+        finally:
+            self._senders.release()
 
     def do_action(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         """Do an action."""

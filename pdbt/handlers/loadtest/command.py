@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,20 +20,6 @@ def counts(text: str) -> tuple[int, ...]:
     if not all(word.isdecimal() and int(word) > 0 for word in words):
         raise PdbtError(f"--clients {text}: these are no numbers of clients.", "Write them with commas: --clients 1,5,20.")
     return tuple(int(word) for word in words)
-
-
-def token_of(variable: str) -> str:
-    """Return the token that a variable of the environment holds.
-
-    Raises:
-        PdbtError: it is not set.
-    """
-    if not variable:
-        return ""
-    token = os.environ.get(variable, "").strip()
-    if not token:
-        raise PdbtError(f"--token-env {variable}: there is no such variable, or it is empty.", "Set it to the token.")
-    return token
 
 
 def load_test_of(url: str, clients: Sequence[int], batches: int, rows: int, node: str, token: str, tls_ca: Path | None) -> Load:
