@@ -26,7 +26,7 @@ def show_listing(listing: Listing, *, as_json: bool) -> None:
     widths = [max(len(row[column]) for row in (_HEADER, *rows)) for column in range(len(_HEADER))]
     typer.echo(_line(_HEADER, widths))
     for project, row in zip(listing.projects, rows, strict=True):
-        up = "; its Dagster is up: pdbt stop" if project.error is not None and project.dagster else ""
+        up = "; its Dagster is up: pdbt stop --all" if project.error is not None and project.dagster else ""
         text = _line(row, widths) if project.error is None else f"{_line(row[:2], widths)}  {project.state}: {project.error}{up}"
         failed = typer.colors.RED if project.result == "failed" else None
         typer.secho(text, fg=_COLOURS.get(project.state, failed))

@@ -117,7 +117,7 @@ def test_stopping_all_stops_what_each_project_has_up_by_itself(
         assert shop.launch().code == 0
     (second.project / "pdbt.toml").write_text("[nonsense]\n", encoding="utf-8")
     assert "  acme/first   its own Dagster is up at" in pdbt("status", "--all").stdout
-    assert "; its Dagster is up: pdbt stop" in pdbt("list-projects").stdout
+    assert "; its Dagster is up: pdbt stop --all\n" in pdbt("list-projects").stdout
     told = pdbt("stop", "--all")
     assert (told.code, told.stderr) == (0, "")
     stopped = re.findall(r"^(\S+): Dagster stopped", told.stdout, flags=re.MULTILINE)
