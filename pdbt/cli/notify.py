@@ -27,6 +27,6 @@ def try_targets(
 
     results = sender_of(load_settings(find_project(project))).try_targets()
     for target, reason in results:
-        typer.echo(reason if reason else f"{target} took the test.", err=bool(reason))
+        typer.echo(reason if reason else f"{target} accepted the test.", err=bool(reason))
     if any(reason for _, reason in results):
         raise typer.Exit(PIPELINE_FAILED)

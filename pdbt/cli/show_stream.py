@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,5 +59,5 @@ def show_replayed(replayed: Sequence[Replayed]) -> None:
 
 def show_launched(served: Served, folder: Path) -> None:
     """Print what runs in the background, and how it is stopped."""
-    typer.echo(f"The stream {'runs already' if served.before else 'is launched'} (PID {served.pid}). {served.said}".rstrip())
-    typer.echo(f"Its log is {folder / LOG}; `pdbt stream stop --state {folder}` ends it.")
+    typer.echo(f"The stream is {'already ' if served.before else ''}running (PID {served.pid}). {served.said}".rstrip())
+    typer.echo(f"Log:  {folder / LOG}\nStop: pdbt stream stop --state {shlex.quote(str(folder))}")

@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
+from pdbt.cli.show_stream import show_launched
 from pdbt.handlers import background
 from tests.conftest import StartProcess
 
@@ -29,3 +31,12 @@ def test_a_process_is_known_again_however_early_it_was_written_down(start_proces
         assert known.pid == process.pid
         process.kill()
         process.wait()
+
+
+def test_what_is_printed_can_be_typed_whatever_the_folder_is_called(capsys: pytest.CaptureFixture[str]) -> None:
+    served = background.Served(4711, "Serving scores at grpc://127.0.0.1:50051", before=True)
+    show_launched(served, Path("my shop/macro"))
+    assert capsys.readouterr().out == (
+        "The stream is already running (PID 4711). Serving scores at grpc://127.0.0.1:50051\n"
+        "Log:  my shop/macro/stream.log\nStop: pdbt stream stop --state 'my shop/macro'\n"
+    )

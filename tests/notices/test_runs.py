@@ -162,7 +162,7 @@ def test_notify_test_says_who_was_reached(project: Path, listener: Listener, run
     words = [sys.executable, "-m", "pdbt", "notify", "test", "--project", project]
     root = Path(__file__).resolve().parents[2]
     result = run_process(words, cwd=root, env={"NOTIFY_URL": listener.url})
-    assert (result.code, result.stdout) == (0, "json://*** took the test.\n")
+    assert (result.code, result.stdout) == (0, "json://*** accepted the test.\n")
     assert listener.titles == ["shop: a test"]
     listener.status = 403
     result = run_process(words, cwd=root, env={"NOTIFY_URL": listener.url})
