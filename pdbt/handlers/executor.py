@@ -108,6 +108,7 @@ class PipelineExecutor:
         """
         if self._run is None:
             return
+        self._run.close()  # a trigger that waits for room would not end before there is some
         for trigger in self.triggers:
             trigger.stop()
         run, self._run = self._run, None
@@ -132,10 +133,9 @@ class PipelineExecutor:
             UnknownNode: `node` is no producer.
             PdbtError: the pipeline is not started, or `data` does not suit the producer.
         """
-        if self._run is None:
-            raise PipelineStopped("This pipeline is not started.", "Call start() first, or use it in a with statement.")
+        run = self._started()
         name = node.name if isinstance(node, HandlerNode) else node
-        return self._run.give([(name, self._batch(name, data))], batch_id or uuid.uuid4().hex, timeout).future
+        return run.give([(name, self._batch(name, data))], batch_id or uuid.uuid4().hex, timeout).future
 
     def run_once(self, data: Mapping[str, object] | None = None) -> dict[str, list[pa.Table]]:
         """Have each producer do its work once, and wait until all that came of it is done; starts and stops around it if need be.
@@ -151,10 +151,13 @@ class PipelineExecutor:
             PdbtError: a producer that takes a batch has none, or `data` names no producer.
         """
         batches = {name: self._batch(name, (data or {}).get(name)) for name in (*(data or {}), *self.graph.producers)}
-        if self._run is None:
-            with self:
-                return self.run_once(data)
-        round_ = self._run.give(list(batches.items()), uuid.uuid4().hex, None, collect=True)
+        if self._run is not None:
+            return self._once(batches)
+        with self:
+            return self._once(batches)
+
+    def _once(self, batches: Mapping[str, pa.Table | None]) -> dict[str, list[pa.Table]]:
+        round_ = self._started().give(list(batches.items()), uuid.uuid4().hex, None, collect=True)
         round_.future.result()
         outputs: dict[str, list[pa.Table]] = {name: [] for name in self.graph.nodes if not self.graph.dependents[name]}
         for name, _, _, table in sorted(round_.outputs, key=lambda output: output[1:3]):
@@ -182,12 +185,11 @@ class PipelineExecutor:
             UnknownNode: a letter is of a node that this pipeline does not have.
             PdbtError: the pipeline is not started, or has failed.
         """
-        if self._run is None:
-            raise PipelineStopped("This pipeline is not started.", "Call start() first, or use it in a with statement.")
+        run = self._started()
         for letter, _ in letters:
             if letter.node not in self.graph.nodes:
                 raise UnknownNode(f"{letter.node} is no node of this pipeline.", f"Its nodes are {', '.join(self.graph.nodes)}.")
-        return self._run.revive(batch_id, letters).future
+        return run.revive(batch_id, letters).future
 
     @property
     def letters(self) -> frozenset[Path]:
@@ -206,6 +208,11 @@ class PipelineExecutor:
     def worker_pids(self) -> dict[str, list[int]]:
         """Return the process ids of the workers of each node; none for one whose handler runs in threads."""
         return self._run.worker_pids() if self._run is not None else {}
+
+    def _started(self) -> LocalRun:
+        if self._run is None:
+            raise PipelineStopped("This pipeline is not started.", "Call start() first, or use it in a with statement.")
+        return self._run
 
     def _batch(self, name: str, data: object) -> pa.Table | None:
         if name not in self.graph.producers:

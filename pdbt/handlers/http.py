@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .executor import PipelineExecutor
 
 _MOST_BYTES = 16_000_000
+ROOM_SECONDS = 10.0
 _CODES: tuple[tuple[type[PdbtError], HTTPStatus], ...] = (
     (UnknownNode, HTTPStatus.NOT_FOUND),
     (StillRunning, HTTPStatus.CONFLICT),
@@ -46,6 +47,7 @@ def trigger(pipeline: PipelineExecutor, node: str, body: bytes, *, wait: bool = 
     Raises:
         UnknownNode: it has no RequestTrigger.
         StillRunning: it is at the run before.
+        Overloaded: there was no room for ten seconds.
         PdbtError: the body is no list of rows, or the run failed.
     """
     found = request_trigger(pipeline, node)
@@ -55,7 +57,7 @@ def trigger(pipeline: PipelineExecutor, node: str, body: bytes, *, wait: bool = 
         raise PdbtError(f"What came with the trigger of {node} is no JSON: {error}.", "Send a list of rows, or nothing.") from None
     if data is not None and not (isinstance(data, list) and all(isinstance(row, dict) for row in data)):
         raise PdbtError(f"What came with the trigger of {node} is no list of rows.", 'Send [{"column": value}], or nothing.')
-    run = found.fire(data)
+    run = found.fire(data, ROOM_SECONDS)
     if not wait:
         return {"node": node, "status": "begun"}
     receipt = run.result()

@@ -137,14 +137,20 @@ class LocalRun:
         self._tell()
         return round_
 
+    def close(self) -> None:
+        """Take no further batch; whoever waits for room is told."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
     def stop(self, finish: bool, timeout: float | None) -> None:
         """End the workers; first let them finish what was given in, if wanted.
 
         Raises:
             PipelineFailed: the pipeline failed, or the teardown of a handler did; only if it was to finish.
         """
+        self.close()
         with self._changed:
-            self._closed = True
             if finish:
                 self._changed.wait_for(lambda: not self._flow.rounds or self._failure, timeout)
             self._cut_handlers_that_yield()
@@ -252,7 +258,7 @@ class LocalRun:
             self._give_up(round_)
             return
         result: Receipt | PdbtError = BatchRefused(round_.refused) if round_.refused else round_.receipt()
-        self._told.append(lambda: _resolve(round_, result))
+        self._told.append(lambda: round_.resolve(result))
 
     def _replace(self, worker: Worker, why: str) -> None:
         """Start another worker for one that ended, and give its batch to that."""
@@ -373,11 +379,11 @@ class LocalRun:
         self._failure = failure
         self._closed = True
         for round_ in self._flow.rounds.values():
-            self._told.append(lambda round_=round_: _resolve(round_, failure))  # type: ignore[misc]  # bound early
+            self._told.append(lambda round_=round_: round_.resolve(failure))  # type: ignore[misc]  # bound early
 
     def _give_up(self, round_: Round) -> None:
         error = PipelineStopped(f"Batch {round_.batch_id} was not finished: the pipeline was stopped.", "Give it again.")
-        self._told.append(lambda: _resolve(round_, error))
+        self._told.append(lambda: round_.resolve(error))
 
     def _tell(self) -> None:
         """Resolve futures outside of the lock: what hangs on them is not ours, and may wait for us."""
@@ -385,12 +391,3 @@ class LocalRun:
             told, self._told = self._told, []
         for tell in told:
             tell()
-
-
-def _resolve(round_: Round, result: Receipt | PdbtError) -> None:
-    if round_.future.done():
-        return
-    if isinstance(result, Receipt):
-        round_.future.set_result(result)
-    else:
-        round_.future.set_exception(result)

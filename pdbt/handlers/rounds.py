@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..engine.errors import PdbtError
 from .parcels import Parcel
 
 if TYPE_CHECKING:
@@ -94,6 +95,15 @@ class Round:
     def receipt(self) -> Receipt:
         """Return the receipt of it, now that it is done."""
         return Receipt(self.batch_id, self.rows, time.monotonic() - self.started, self.stored, self.dead_letters)
+
+    def resolve(self, result: Receipt | PdbtError) -> None:
+        """Tell whoever gave it in what became of it; what comes first counts."""
+        if self.future.done():
+            return
+        if isinstance(result, Receipt):
+            self.future.set_result(result)
+        else:
+            self.future.set_exception(result)
 
 
 @dataclass(eq=False)

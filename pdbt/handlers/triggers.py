@@ -38,6 +38,7 @@ class Trigger(ABC):
         self.node = node.name if isinstance(node, HandlerNode) else node
         self._pipeline: PipelineExecutor | None = None
         self._lock = threading.Lock()
+        self._giving = False  # a batch waits for room
         self._run: Future[Receipt] | None = None
 
     def check(self, pipeline: PipelineExecutor) -> None:
@@ -50,26 +51,32 @@ class Trigger(ABC):
             known = ", ".join(pipeline.graph.producers)
             raise GraphError(f"A trigger names {self.node}, which is no producer of this pipeline.", f"Its producers are {known}.")
 
-    def fire(self, data: object = None) -> Future[Receipt]:
+    def fire(self, data: object = None, timeout: float | None = None) -> Future[Receipt]:
         """Have the node do its work once.
 
         Args:
             data: the batch, for a producer that takes one.
+            timeout: how long to wait for room, in seconds.
 
         Returns:
             A future that is done when all that came of it is done.
 
         Raises:
-            StillRunning: it is at the run before.
+            StillRunning: it is at the run before, or that waits for room.
+            Overloaded: there was no room in time.
             PdbtError: its pipeline does not run, or the data does not suit the node.
         """
         with self._lock:
             if self._pipeline is None:
                 raise PdbtError(f"The pipeline of the trigger of {self.node} is not started.", "Start it first.")
-            if self._run is not None and not self._run.done():
+            if self._giving or (self._run is not None and not self._run.done()):
                 raise StillRunning(self.node)
-            self._run = self._pipeline.give(self.node, data, batch_id=f"{self.node}-{uuid.uuid4().hex}")
+            self._giving = True
+        try:
+            self._run = self._pipeline.give(self.node, data, batch_id=f"{self.node}-{uuid.uuid4().hex}", timeout=timeout)
             return self._run
+        finally:
+            self._giving = False
 
     def start(self, pipeline: PipelineExecutor) -> None:
         """Begin, now that its pipeline runs."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -20,7 +21,9 @@ from pdbt.handlers import (
     FlightServer,
     HandlerNode,
     Ingest,
+    Overloaded,
     PipelineExecutor,
+    PipelineStopped,
     RequestTrigger,
     ServerRefused,
     StillRunning,
@@ -64,6 +67,18 @@ class Collect(BaseHandler):
             self.came.release()
 
 
+class Held(BaseHandler):
+    """Takes nothing until it may."""
+
+    runs_in = "thread"
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+
+    def handle(self, data: list[dict[str, Any]]) -> None:
+        assert self.go_on.wait(SECONDS)
+
+
 def test_a_timer_runs_its_node_as_often_as_it_says() -> None:
     makes = Makes()
     timer = TimerTrigger("makes", interval=0.01, max_runs=3)
@@ -99,6 +114,40 @@ def test_a_request_from_python_gives_a_receipt_and_one_at_a_time_is_taken() -> N
         assert first.result(SECONDS).dead_letters == 0
         trigger.fire().result(SECONDS)
     assert len(makes.runs) == 2
+
+
+def test_triggers_that_wait_for_room_are_told_of_and_hold_up_no_stop() -> None:
+    """A consumer that is held up has the pipeline's memory."""
+    held, trigger, timer = Held(), RequestTrigger("in"), TimerTrigger("makes", interval=0.01)
+    pipeline = PipelineExecutor(
+        [HandlerNode("large", Ingest()), HandlerNode("in", Ingest()), HandlerNode("makes", Makes())],
+        [HandlerNode("held", held, ["large"])],
+        memory_mb=1,
+        triggers=[trigger, timer],
+    )
+    pipeline.start()
+    pipeline.give("large", pa.table({"n": range(500_000)}))
+    with pytest.raises(Overloaded, match=r"Producer in had no room for a batch for 0\.1 s\."):
+        trigger.fire([{"n": 0}], timeout=0.1)
+    faults: list[PdbtError] = []
+
+    def fire() -> None:
+        try:
+            trigger.fire([{"n": 0}])
+        except PdbtError as error:
+            faults.append(error)
+
+    thread = threading.Thread(target=fire)
+    thread.start()
+    threading.Event().wait(0.5)  # time for many ticks
+    runs = timer.runs
+    with pytest.raises(StillRunning):
+        trigger.fire([{"n": 0}])
+    threading.Timer(1.0, held.go_on.set).start()  # a thread cannot be ended by force
+    pipeline.stop(finish=False)
+    thread.join(SECONDS)
+    assert [type(error) for error in faults] == [PipelineStopped]
+    assert timer.runs == runs
 
 
 @pytest.mark.parametrize(
