@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -73,13 +74,14 @@ def follow(
     """
     # Only this machine's clock that never turns back is asked how long a wait is; the deployment's may show any time.
     begun = heard = time.monotonic()
+    end = math.inf if timeout is None else begun + timeout
     silent = queued = False
     while True:
         now = time.monotonic()
-        if timeout is not None and now - begun >= timeout:
+        if now >= end:
             return Outcome(RUNNING, error=f"The run has not ended within {timeout:g} s. It goes on: {run_url(deployment, run_id)}")
         try:
-            outcome = _look(deployment, run_id, max(0.1, min(_ANSWER_SECONDS, heard + patience - now)))
+            outcome = _look(deployment, run_id, max(0.1, min(_ANSWER_SECONDS, heard + patience - now, end - now)))
         except NoAnswer as error:
             if not silent:
                 tell(f"{error.message} It may be back soon: waiting {patience:g} s for it.")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Callable
 
 import pytest
 
 from pdbt.engine.errors import SettingsError
-from pdbt.project.deployments import read_deployments
+from pdbt.project.deployments import Deployment, read_deployments
+from pdbt.project.following import follow
 from pdbt.project.workspace import Workspace
 from tests.project.conftest import Add, Pdbt
-from tests.project.elsewhere import TOKEN, refused
+from tests.project.elsewhere import AT_MOST_SECONDS, TOKEN, refused
 from tests.project.gate import opened
 
 TWO = """\
@@ -230,6 +232,16 @@ def test_a_project_that_is_not_there_once_is_told(named: Name, locations: list[t
     with opened(answer=(200, {}, json.dumps({"data": {"workspaceOrError": workspace}}).encode())) as gate:
         named(f'[deployments.paris]\nurl = "{gate.url}"\n')
         assert str(refused("shop")) == f"The deployment paris at {gate.url} {said}"
+
+
+def test_a_wait_ends_in_time_also_beside_a_deployment_that_is_silent() -> None:
+    told: list[str] = []
+    with opened(silent=True) as gate:
+        begun = time.monotonic()
+        outcome = follow(Deployment("paris", gate.url), "4711", timeout=1.5, tell=told.append)
+        assert time.monotonic() - begun < AT_MOST_SECONDS
+    assert (outcome.status, outcome.error) == ("running", f"The run has not ended within 1.5 s. It goes on: {gate.url}/runs/4711")
+    assert told == [f"The deployment paris at {gate.url} has not answered within 1.5 s. It may be back soon: waiting 30 s for it."]
 
 
 def test_a_deployment_that_wants_a_token_is_told(named: Name) -> None:
