@@ -127,7 +127,8 @@ def test_three_kinds_of_source_come_out_as_pandas_computes_them(project: Path, t
         clients.to_csv(project / "data/stream/clients/clients.csv", index=False)
         with Client(url) as client:
             acks = client.send("transactions", [transactions[start : start + 200] for start in range(0, 1000, 200)])
-            client.action("trigger", {"node": "scores_sql"})
+            for _ in range(2):  # scores that are read again change no summary
+                assert client.action("trigger", {"node": "scores_sql"})["rows_stored"] == 15
         assert sum(ack.rows_stored for ack in acks) == 1000
         counted = 'SELECT count(*) AS clients, sum(transactions) AS transactions, count(score) AS scores FROM "STREAM_SUMMARY"'
         wait_for(lambda: (found := stored(project, counted)) is not None and found.iloc[0].to_list() == [20, 1000, 15])

@@ -47,13 +47,14 @@ RISK = """
 SELECT *, round(least(1.0, amount / 10000 + CASE category WHEN 'gambling' THEN 0.5 WHEN 'transfer' THEN 0.2 ELSE 0.0 END), 4) AS risk
 FROM batch
 """
+# A line for each client, however often its rows came: what is read twice is stored twice.
 SUMMARY = """
-SELECT c.client, c.name, c.country, s.score, count(t.id) AS transactions, coalesce(sum(t.amount), 0) AS amount,
-       max(t.risk) AS highest_risk
-FROM "STREAM_CLIENTS" AS c
-LEFT JOIN "STREAM_SCORES" AS s ON s.client = c.client
-LEFT JOIN "STREAM_TRANSACTIONS" AS t ON t.client = c.client
-GROUP BY c.client, c.name, c.country, s.score
+SELECT c.client, c.name, c.country, s.score, coalesce(t.transactions, 0) AS transactions, coalesce(t.amount, 0) AS amount, t.highest_risk
+FROM (SELECT client, max(name) AS name, max(country) AS country FROM "STREAM_CLIENTS" GROUP BY client) AS c
+LEFT JOIN (SELECT client, max(score) AS score FROM "STREAM_SCORES" GROUP BY client) AS s ON s.client = c.client
+LEFT JOIN (
+    SELECT client, count(*) AS transactions, sum(amount) AS amount, max(risk) AS highest_risk FROM "STREAM_TRANSACTIONS" GROUP BY client
+) AS t ON t.client = c.client
 """
 
 
