@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..engine.errors import GraphError
@@ -161,12 +162,13 @@ class HandlerNode:
     def _wrong(self, what: str, hint: str) -> GraphError:
         return GraphError(f"Node {self.name}: {what}.", hint)
 
-    @property
+    # Kept, since they are looked at for each batch, and reading a signature takes as long as handing on a small one.
+    @cached_property
     def asked(self) -> Asked:
         """What its handler wants to be given."""
         return asked_by(self.handler.handle, self.name)
 
-    @property
+    @cached_property
     def dependency_names(self) -> tuple[str, ...]:
         """The names of its dependencies, each once."""
         names = (node.name if isinstance(node, HandlerNode) else node for node in self.dependencies)
