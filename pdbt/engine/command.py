@@ -17,6 +17,8 @@ from .run import Run
 from .session import RunOptions, open_run, plan_run
 
 StepFunction = Callable[[Run], None]
+STOPPED = "Stopped. Nothing was published."
+STOPPED_PUBLISHED = "Stopped. What was made had been published before."
 
 
 def main(project: Path, steps: Sequence[StepFunction], arguments: Sequence[str] | None = None) -> int:
@@ -39,11 +41,14 @@ def main(project: Path, steps: Sequence[StepFunction], arguments: Sequence[str] 
             say(describe_plan(plan_run(project, options)), sys.stdout)
             return DONE
         with open_run(project, options) as run:
-            for step in steps:
-                step(run)
+            try:
+                for step in steps:
+                    step(run)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(STOPPED_PUBLISHED if run.published else STOPPED) from None
         return DONE
 
-    return through_the_door(carry_out, debug=words.debug, interrupted="Stopped. Nothing was published.")
+    return through_the_door(carry_out, debug=words.debug, interrupted=STOPPED)
 
 
 def describe_plan(steps: Sequence[Step]) -> str:

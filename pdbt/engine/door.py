@@ -18,7 +18,7 @@ def through_the_door(action: Callable[[], int], *, debug: bool, interrupted: str
     Args:
         action: does it, and returns the exit code when all went well.
         debug: raise every error as it is.
-        interrupted: what a person is told after Ctrl-C.
+        interrupted: what a person is told after Ctrl-C, unless the interrupt itself says it.
     """
     try:
         return action()
@@ -29,10 +29,10 @@ def through_the_door(action: Callable[[], int], *, debug: bool, interrupted: str
         if error.hint:
             say(f"hint: {error.hint}", sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         if debug:
             raise
-        say(interrupted, sys.stderr)
+        say(str(interrupt) or interrupted, sys.stderr)
         return INTERRUPTED
     except Exception as error:
         # Not foreseen: either the owner's own code in scripts/, or a fault of the engine. No traceback unless it is asked for.

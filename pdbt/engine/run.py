@@ -187,8 +187,8 @@ class Run:
         self._exports.put_in_place()
         self._exports.remove_old(before, self._state)
         self._published = self._state.copy()
+        self.published = True  # also if a delivery fails now
         deliver(self.settings, self.graph.built(), self._published, self.report)
-        self.published = self._selection is None
 
     # The parts of the steps -------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import dagster
@@ -10,7 +11,7 @@ import pytest
 
 from tests.orchestration.conftest import Load
 from tests.pipeline.conftest import MakeProject
-from tests.pipeline.projects import ALL_REVENUE, REVENUE_ROWS, Project, shop
+from tests.pipeline.projects import ALL_REVENUE, REVENUE, REVENUE_ROWS, Project, ask, shop
 
 JOB = "main_pipeline_job"
 
@@ -19,6 +20,12 @@ def materialized(result: dagster.ExecuteInProcessResult) -> dict[str, str]:
     """Return what was made, and whether it was rebuilt, reused or written, in order."""
     events = [event.materialization for event in result.all_events if event.event_type_value == "ASSET_MATERIALIZATION"]
     return {event.asset_key.to_user_string(): str(event.metadata["result"].value) for event in events}
+
+
+def reported(instance: dagster.DagsterInstance) -> set[str]:
+    """Return what the history has of all runs, also of what a run that failed had made."""
+    events = instance.event_log_storage.get_event_records(dagster.EventRecordsFilter(dagster.DagsterEventType.ASSET_MATERIALIZATION))
+    return {event.asset_key.to_user_string() for event in events if event.asset_key is not None}
 
 
 def checked(result: dagster.ExecuteInProcessResult) -> dict[str, bool]:
@@ -177,6 +184,23 @@ def test_a_check_that_fails_is_shown_and_nothing_is_published(project: Project, 
     assert project.query(ALL_REVENUE) == REVENUE_ROWS
     assert not any(key.startswith("data/") for key in materialized(result)), "no export is reported that readers do not have"
     assert project.records()[-1]["status"] == "failed"
+
+
+def test_exports_whose_delivery_failed_are_reported_for_readers_have_them(
+    project: Project, load: Load, instance: dagster.DagsterInstance, tmp_path: Path
+) -> None:
+    away = tmp_path / "away"
+    project.setting("connections.shelf", f'url = "sqlite:///{away}/shelf.sqlite"')
+    project.final("REVENUE", f"-- load: shelf.revenue\n{REVENUE}")
+    result = load(project.path).get_job(JOB).execute_in_process(instance=instance, raise_on_error=False)
+    assert failure(result).startswith("scripts/final/REVENUE.sql: ")
+    assert project.exported("final/REVENUE.csv")[0]["amount"] == "75"
+    assert {key for key in reported(instance) if key.startswith("data/")} == {key for key in EVERY_ASSET if key.startswith("data/")}
+
+    away.mkdir()
+    project.run()
+    assert {step for step, result in project.outcome().items() if result != "reused"} == {"deliver shelf.revenue"}
+    assert ask("sqlite", str(away / "shelf.sqlite"), "SELECT country, amount FROM revenue ORDER BY country") == [("CH", 75), ("PT", 150)]
 
 
 def test_a_check_by_itself_is_asked(project: Project, load: Load, instance: dagster.DagsterInstance) -> None:

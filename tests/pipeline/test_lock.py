@@ -33,6 +33,18 @@ def table(PRODUCTS: pa.Table) -> pa.Table:
     return PRODUCTS
 """
 
+LINGERING_STEP = """
+import time
+
+
+def linger(run):
+    (PROJECT / "lingers").touch()
+    time.sleep(60)
+
+
+STEPS = [*STEPS, linger]
+"""
+
 
 def start_slow_run(project: Project, start_process: StartProcess) -> subprocess.Popen[str]:
     """Start a run that stays in the middle of its tables until `let_go`."""
@@ -129,6 +141,20 @@ def test_a_killed_run_leaves_no_lock(a_shop: Project, start_process: StartProces
     let_go(a_shop)
     a_shop.run("--lock-timeout", "0")
     assert a_shop.query("SELECT country, orders, amount FROM REVENUE ORDER BY country") == REVENUE_ROWS
+
+
+def test_a_run_that_is_stopped_after_its_publication_does_not_say_that_nothing_was_published(
+    duckdb_shop: Project, start_process: StartProcess
+) -> None:
+    script = duckdb_shop.path / RUN_SCRIPT
+    script.write_text(script.read_text(encoding="utf-8").replace("if __name__", f"{LINGERING_STEP}if __name__"), encoding="utf-8")
+    process = start_process([sys.executable, script], env=duckdb_shop.environment)
+    wait_for(duckdb_shop.path / "lingers")
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 130
+    assert stderr.strip().splitlines()[-1] == "Stopped. What was made had been published before."
+    assert duckdb_shop.query("SELECT country, orders, amount FROM REVENUE ORDER BY country") == REVENUE_ROWS
 
 
 def test_a_run_that_is_asked_to_stop_says_so_and_keeps_nothing_half_done(a_shop: Project, start_process: StartProcess) -> None:

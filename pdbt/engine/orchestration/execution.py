@@ -107,10 +107,12 @@ class _Recorder:
             self._exported.append(dagster.AssetMaterialization(self._described.keys.export(step.name), metadata={**of_step(step)}))
 
     def finish(self) -> None:
-        """Report the exports, which are where readers look only once the run is published, and that files were left out."""
-        for event in self._exported:
+        """Report the exports, if the run came to where readers have them, and that files were left out; however the run ended."""
+        if self.run is None:
+            return
+        for event in self._exported if self.run.published else ():
             self._context.log_event(event)
-        if self.run is not None and self.run.skipped:
+        if self.run.skipped:
             self._context.instance.add_run_tags(self._context.run.run_id, {PARTIAL_TAG: "true"})
 
     def _made(self, step: StepResult) -> None:
@@ -177,7 +179,8 @@ def _run(
                 step(run)
     except PdbtError as error:
         raise dagster.Failure(str(error), allow_retries=not isinstance(error, FINAL_ERRORS)) from error
-    recorder.finish()
+    finally:
+        recorder.finish()
 
 
 def _selection(context: dagster.AssetExecutionContext, described: Described) -> Selection | None:
