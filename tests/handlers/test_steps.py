@@ -242,6 +242,21 @@ def test_batches_go_on_to_another_pipeline_under_their_ids(second: FlightServer,
         connection.close()
 
 
+def test_two_nodes_that_send_on_to_the_same_place_do_not_take_their_batches_for_each_others(second: FlightServer, tmp_path: Path) -> None:
+    """Each producer is given another batch under one id, as when their outputs are to be joined."""
+    names = ("a", "b")
+    pipeline = PipelineExecutor(
+        [HandlerNode(name, Ingest()) for name in names],
+        [HandlerNode(f"{name} on", FlightSink(f"grpc://127.0.0.1:{second.port}", "in"), [name]) for name in names],
+    )
+    with pipeline:
+        for number, name in enumerate(names):
+            assert pipeline.give(name, [{"n": number}], batch_id="x").result(SECONDS).stored == 1
+    connection = sqlite3.connect(tmp_path / "second.sqlite")
+    assert connection.execute("SELECT n FROM stored ORDER BY n").fetchall() == [(0,), (1,)]
+    connection.close()
+
+
 def test_files_that_arrive_are_read_and_stored_once(tmp_path: Path) -> None:
     """Also when the pipeline is stopped in the midst of it and started again."""
     inbox = tmp_path / "inbox"

@@ -1,4 +1,4 @@
-"""The sink of another served pipeline: batches go on by Arrow Flight, under their ids."""
+"""The sink of another served pipeline: batches go on by Arrow Flight, under ids that are made of theirs."""
 
 from __future__ import annotations
 
@@ -54,5 +54,9 @@ class FlightSink(BaseSink):
         return [ack.rows_stored for ack in self._client.send(self.to, iter(tables), ids=ids)]
 
     def _id(self, batch_id: str) -> str:
-        """Return the id under which a batch goes on; one that grew too long on its way is shortened to a hash."""
-        return batch_id if len(batch_id) <= LONGEST_ID else hashlib.sha256(batch_id.encode()).hexdigest()
+        """Return the id under which a batch goes on: with this node, since another may send other rows of the same batch to the same place.
+
+        One that grew too long on its way is shortened to a hash.
+        """
+        told = f"{batch_id}/{self.node}"
+        return told if len(told) <= LONGEST_ID else hashlib.sha256(told.encode()).hexdigest()
