@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from ..engine.errors import PdbtError, SettingsError
+from ..scaffold.locate import whole_project
 from ..scaffold.staging import staging_folder
 from ..scaffold.update import LOCK_SECONDS, runs_locked
 from ..scaffold.update_apply import finish_interrupted
@@ -55,7 +56,7 @@ def archive_project(
     """Write a project into an archive, while nobody runs it.
 
     Args:
-        project: the project's folder.
+        project: the project's folder; that of a sample stands for its project, without which it does not run.
         kind: ``zst`` for a .tar.zst, ``zip`` for a .zip.
         folder: where the archive is written; None means the working folder, or beside the project when that is in it.
         waiting: told in a sentence when a run has to end first.
@@ -67,7 +68,7 @@ def archive_project(
     """
     if kind not in ENDINGS:
         raise SettingsError(f"There is no kind of archive {kind!r}.", f"Use one of: {', '.join(ENDINGS)}.", allowed=tuple(ENDINGS))
-    home = project.resolve()
+    home = whole_project(project.resolve())
     place = _place(home, folder)
     with runs_locked(home, LOCK_SECONDS, waiting):
         finish_interrupted(home)

@@ -28,3 +28,9 @@ def find_project(folder: Path | None) -> Path:
         if (candidate / FILE_NAME).is_file():
             return candidate
     raise NotAProject(f"{here} is not in a pdbt project: there is no pdbt.toml here or above.", "Go into a project, or name its folder.")
+
+
+def whole_project(home: Path) -> Path:
+    """Return the project that a folder is the sample of, and any other project as it is: a sample has no engine and no base of its own."""
+    is_sample = (home.parent / FILE_NAME).is_file() and not (home / "scripts" / "engine").is_dir()
+    return home.parent if is_sample else home

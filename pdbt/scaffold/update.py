@@ -15,7 +15,7 @@ from ..engine.toml import read_toml
 from ..version import __version__
 from .base import Base, pack_base, read_base
 from .generated import Answers, addon_folder, generated_files, known_addons
-from .locate import find_project
+from .locate import find_project, whole_project
 from .merge import is_marked, same_text
 from .templates import read_tree
 from .update_apply import apply_update, finish_interrupted
@@ -50,7 +50,7 @@ def update_project(
     """Bring this pdbt's templates into a project, or with `dry_run` only find out what would become of each file.
 
     Args:
-        project: the project's folder; None means the nearest one around the working folder.
+        project: the project's folder, or its sample's; None means the nearest one around the working folder.
         dry_run: plan only.
         waiting: told in a sentence when a run has to end first.
 
@@ -62,7 +62,7 @@ def update_project(
         RunInProgress: a run did not end in time.
         PdbtError: the project was made by a newer pdbt, or its base or a file cannot be read or written; nothing was changed.
     """
-    home = find_project(project)
+    home = whole_project(find_project(project))
     if dry_run:
         if (home / JOURNAL).exists():
             raise PdbtError(f"An update of {home} was interrupted.", "Finish it first: the same command without --dry-run.")

@@ -85,6 +85,11 @@ def test_a_restored_project_runs_to_the_same_results(project: Path, tmp_path: Pa
     assert (restored / "data/final/RESULT.csv").read_bytes() == result
 
 
+def test_of_a_sample_the_project_is_archived_without_which_it_does_not_run(project: Path, tmp_path: Path, run_project: RunProject) -> None:
+    restored = restore_archive(archive_project(project / "sample", "zst", tmp_path).path, tmp_path / "again")
+    assert run_project(restored, script="sample/macro/python-run-process-sample.py").code == 0
+
+
 def test_what_is_left_out_is_told(project: Path, tmp_path: Path, run_project: RunProject, pdbt: Pdbt) -> None:
     assert run_project(project).code == 0
     (project / "scripts/checks/NEVER.sql").write_text("SELECT * FROM RESULT", encoding="utf-8")

@@ -104,6 +104,7 @@ def test_a_sample_is_looked_at_too(orders: Path, pdbt: Pdbt) -> None:
     told = pdbt("doctor", "orders", "--sample")
     assert told.code == 0
     assert told.stdout.startswith(f"orders-sample  {orders / 'sample'}\n")
+    assert check(orders / "sample", "update") == check(orders, "update")
 
 
 def test_it_is_coloured_on_a_terminal(orders: Path) -> None:

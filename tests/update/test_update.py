@@ -147,6 +147,15 @@ def test_the_second_time_nothing_changes(project: Path) -> None:
     }
 
 
+def test_in_the_sample_it_is_the_project_that_is_updated(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    age(project, {SCRIPT: b"# old\n", "sample/scripts/final/CONTINENTS.sql": b"-- old\n"})
+    monkeypatch.chdir(project / "sample" / "scripts")
+    plan = update_project(dry_run=True)
+    assert {SCRIPT, "sample/scripts/final/CONTINENTS.sql"} < {file.path for file in plan.files}
+    assert update_project(project / "sample") == plan
+    assert contents(project).keys() == generated_files(read_base(project).answers).keys() | {BASE_FILE}  # type: ignore[union-attr] # it has one
+
+
 def test_what_the_templates_no_longer_have_goes_unless_it_was_edited(project: Path) -> None:
     gone = {"scripts/engine/old/a.py": b"a = 1\n", "scripts/old.py": b"b = 1\n", "old.md": b"c\n"}
     age(project, gone)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...engine.interrupted import JOURNAL
 from ...scaffold.base import BASE_FILE, BaseDamaged, read_base
+from ...scaffold.locate import whole_project
 from ...scaffold.update import find_unresolved
 from ...version import __version__
 from .check import ERROR, OK, WARNING, Check, Patient
@@ -16,7 +17,7 @@ _NAMED = 3
 
 def examine_update(patient: Patient) -> Iterable[Check]:
     """Check whether the last update came to its end, and whether its conflicts were settled."""
-    return [update_check(patient.home)]
+    return [update_check(whole_project(patient.home))]
 
 
 def update_check(home: Path) -> Check:
