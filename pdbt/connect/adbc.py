@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..engine.databases.adbc import TARGET_SCHEMA, Adbc
@@ -27,6 +27,17 @@ class Session(Adbc):
             transaction: whether statements wait for `commit`; otherwise each is its own transaction.
         """
         super().__init__(driver, url, told=told, transaction=transaction)
+
+    @contextlib.contextmanager
+    def stream(self, select: str, options: Mapping[str, str] | None = None) -> Iterator[pa.RecordBatchReader]:
+        """Give the rows of a SELECT as a stream of Arrow batches; what ends it in the middle is told as what keeps it from beginning."""
+        import pyarrow as pa
+
+        try:
+            with super().stream(select, options) as batches:
+                yield batches
+        except (OSError, pa.ArrowException) as error:  # Arrow's words for a driver's error, once rows have begun to come
+            raise self._tell(error) from error
 
     def rows(self, select: str) -> list[dict[str, Any]]:
         """Return the few rows of a SELECT."""
@@ -77,7 +88,7 @@ class Source:
         """Raise what ended the stream in place of what the driver made of it."""
         try:
             yield
-        except Exception:
+        except Exception:  # whatever a driver makes of it: some raise errors of their own, others Arrow's
             if self.failure is not None:
                 raise self.failure from None
             raise

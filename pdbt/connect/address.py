@@ -50,6 +50,13 @@ class Address:
         port = f":{self.port}" if self.port else ""
         return f"{self.driver.name} at {self.host}{port}/{self.database}"
 
+    @property
+    def file(self) -> Path:
+        """The file of SQLite or DuckDB; raises ValueError where it is a server."""
+        if self.path is None:
+            raise ValueError(f"{self.driver.name} is no file")
+        return self.path
+
     def redact(self, text: str) -> str:
         """Return a text without what this address keeps secret."""
         return redact(text, self.secrets)

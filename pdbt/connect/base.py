@@ -143,7 +143,7 @@ class Engine(Protocol):
         ...
 
     def prepare_to_write(self) -> None:
-        """Expect to be written to while it is read."""
+        """Expect to be written to, perhaps while it is read."""
         ...
 
     def existing(self, table: Table) -> list[Column] | None:
@@ -158,6 +158,10 @@ class Engine(Protocol):
         """Return the DDL of a table."""
         ...
 
+    def alter_statements(self, writing: Writing) -> list[str]:
+        """Return the DDL that adds and widens columns of a target that is there. Raises TransferRefused where that cannot be."""
+        ...
+
     def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         """Write all rows, or none; return how many."""
         ...
@@ -165,11 +169,6 @@ class Engine(Protocol):
     def close(self) -> None:
         """Close the connection; safe to call twice."""
         ...
-
-
-def quoted(name: str, mark: str = '"') -> str:
-    """Return an identifier as SQL writes it."""
-    return mark + name.replace(mark, mark * 2) + mark
 
 
 def matching(tables: Sequence[Table], pattern: str) -> list[Table]:
@@ -184,37 +183,10 @@ def first_line(error: object) -> str:
     return lines[0] if lines else "no reason given"
 
 
-def merge_statements(
-    target: str, staging: str, columns: Sequence[Column], key: Sequence[str], update: str, null_safe: str = "="
-) -> tuple[str, str]:
-    """Return UPDATE and INSERT that bring staged rows into a target by key.
-
-    Args:
-        target: the target's name, quoted.
-        staging: the staged rows' table, quoted.
-        columns: the columns that arrive.
-        key: the columns that identify a row.
-        update: the shape of the UPDATE, with {target}, {staging}, {set} and {on}.
-        null_safe: how two keys are compared.
-    """
-    names = [quoted(column.name) for column in columns]
-    keys = [quoted(name) for name in key]
-    on = " AND ".join(f"t.{name} {null_safe} s.{name}" for name in keys)
-    changed = ", ".join(f"{name} = s.{name}" for name in names if name not in keys) or f"{keys[0]} = s.{keys[0]}"
-    listed = ", ".join(names)
-    given = ", ".join(f"s.{name}" for name in names)
-    insert = f"INSERT INTO {target} ({listed}) SELECT {given} FROM {staging} AS s WHERE NOT EXISTS (SELECT 1 FROM {target} AS t WHERE {on})"
-    return update.format(target=target, staging=staging, set=changed, on=on), insert
-
-
-def refuse_bad_keys(writing: Writing, nulls: int, twice: int) -> None:
-    """Refuse rows that an upsert could not tell apart."""
-    keys = ", ".join(writing.key)
-    if nulls:
+def refuse_cascades(target: Table, children: Sequence[str]) -> None:
+    """Refuse to replace the rows of a table where that would delete or change rows of others."""
+    if children:
         raise TransferRefused(
-            f"{nulls:,} of the rows have no value in the key {keys}.", "Leave them out with --where, or take another key."
-        )
-    if twice:
-        raise TransferRefused(
-            f"{twice:,} of the rows have a key {keys} that another row has too.", "Take a key that is unique in the source."
+            f"Replacing {target} would delete or change rows of {', '.join(children)}, by ON DELETE of a foreign key.",
+            "Use --mode upsert with --key, or drop the foreign key.",
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from .base import Column, TransferRefused, first_line, quoted
+from .base import Column, TransferRefused, first_line
 from .kinds import UNKNOWN
+from .sql import quoted
 from .values import convert
 
 if TYPE_CHECKING:

@@ -73,6 +73,5 @@ def read_divided(
 
 
 def _first(connection: psycopg.Connection[tuple[object, ...]], select: str, *values: object) -> object:
-    row = connection.execute(select.encode(), values or None).fetchone()
-    assert row is not None  # noqa: S101 - what such a SELECT has
-    return row[0]
+    ((value,),) = connection.execute(select.encode(), values or None).fetchall()
+    return value

@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import threading
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from .adbc import Source, schema_of
 from .address import Address
-from .base import (
-    BATCH_ROWS,
-    Column,
-    ConnectionLost,
-    Reading,
-    Table,
-    TransferFailed,
-    Writing,
-    first_line,
-    matching,
+from .base import BATCH_ROWS, Column, ConnectionLost, Reading, Table, TransferFailed, Writing, first_line, matching
+from .faults import OTHER, fault
+from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, decimal, element
+from .sql import (
+    alter_statements,
+    bad_keys_select,
+    create_table,
+    listed,
     merge_statements,
     quoted,
     refuse_bad_keys,
+    relation,
+    table_name,
 )
-from .faults import OTHER, fault
-from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, decimal, element
-from .values import convert, uuid_texts
+from .values import convert, with_uuid_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MEMORY_LIMIT = "200MB"  # of DuckDB's own buffers; what is beyond goes to its temporary folder
 ROWS, STAGING = "pdbt rows on their way", "pdbt rows"
-_UPDATE = "UPDATE {target} AS t SET {set} FROM {staging} AS s WHERE {on}"
 _KINDS = {
     "TINYINT": "SMALLINT",
     "UTINYINT": "SMALLINT",
@@ -46,6 +45,8 @@ _KINDS = {
     "TIMESTAMP_MS": "TIMESTAMP",
 }
 _SAME = frozenset("BOOLEAN SMALLINT INTEGER BIGINT UBIGINT FLOAT DOUBLE VARCHAR BLOB DATE TIME TIMESTAMP UUID JSON".split())
+# Connections of one process share a file's database, which DuckDB gives to the second one before it is whole.
+_opening = threading.Lock()
 
 
 class DuckDB:
@@ -54,42 +55,38 @@ class DuckDB:
     def __init__(self, address: Address) -> None:
         """Remember the file; it is opened when it is needed, for reading only as long as nothing is written."""
         self.address = address
-        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._open: duckdb.DuckDBPyConnection | None = None
         self._writes = False
 
     def version(self) -> str:
         """Return product and version."""
-        return f"DuckDB {self._reader.execute('SELECT version()').fetchall()[0][0]}"
+        return f"DuckDB {self._rows('SELECT version()')[0][0]}"
 
     def tables(self, pattern: str) -> list[Table]:
         """Return the tables and views that fit a pattern."""
         select = "SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = current_database() ORDER BY 1, 2"
-        found = [Table("" if schema == "main" else schema, name) for schema, name in self._reader.execute(select).fetchall()]
+        found = [Table("" if schema == "main" else schema, name) for schema, name in self._rows(select)]
         return matching(found, pattern.removeprefix("main."))
 
     def may_create(self) -> bool:
         """Whether the file may be written to."""
-        import os
-
-        return self.address.path is not None and os.access(self.address.path, os.W_OK)
+        return os.access(self.address.file, os.W_OK)
 
     def describe(self, reading: Reading) -> list[Column]:
         """Return the columns that are read."""
-        with self._told():
-            rows = self._reader.execute(f"DESCRIBE SELECT * FROM {_relation(reading)}").fetchall()
-        return [Column(str(name), _kind(str(native)), str(native)) for name, native, *_ in rows]
+        rows = self._rows(f"DESCRIBE SELECT * FROM {relation(reading)}")
+        return [Column(str(name), kind_of(str(native)), str(native)) for name, native, *_ in rows]
 
     def estimate(self, reading: Reading) -> int | None:
         """Count the rows, which DuckDB does from its statistics for a table."""
-        with self._told():
-            return int(self._reader.execute(f"SELECT count(*) FROM {_relation(reading)}").fetchall()[0][0])
+        return int(self._rows(f"SELECT count(*) FROM {relation(reading)}")[0][0])
 
     def read(self, reading: Reading, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
         """Yield the rows."""
         expressions = ", ".join(_sent(column) for column in columns)
-        with self._told(), contextlib.closing(self._reader.cursor()) as cursor:
+        with self._told(), contextlib.closing(self._connection.cursor()) as cursor:
             cursor.execute("SET TimeZone = 'UTC'")
-            batches = cursor.sql(f"SELECT {expressions} FROM {_relation(reading)}").to_arrow_reader(BATCH_ROWS)
+            batches = cursor.sql(f"SELECT {expressions} FROM {relation(reading)}").to_arrow_reader(BATCH_ROWS)
             for batch in batches:
                 yield convert(batch, columns)
 
@@ -98,18 +95,20 @@ class DuckDB:
         return "DuckDB reads with all cores by itself"
 
     def prepare_to_write(self) -> None:
-        """Open the file for both."""
-        self._writer()
+        """Open the file for both from now on: one process cannot have it open in two ways, and other transfers may be at it."""
+        if not self._writes:
+            self.close()
+            self._writes = True
 
     def existing(self, table: Table) -> list[Column] | None:
         """Return the columns of a table."""
-        if self.address.path is not None and not self.address.path.exists():
+        if not self.address.file.exists():
             return None
         try:
-            rows = self._reader.execute(f"DESCRIBE {_name(table)}").fetchall()
+            rows = self._connection.execute(f"DESCRIBE {table_name(table)}").fetchall()
         except duckdb.CatalogException:
             return None
-        return [Column(str(name), _kind(str(native)), str(native)) for name, native, *_ in rows]
+        return [Column(str(name), kind_of(str(native)), str(native)) for name, native, *_ in rows]
 
     def stored(self, kind: str, *, key: bool = False) -> tuple[str, str] | None:
         """Return the column type for a kind: DuckDB has them all."""
@@ -117,10 +116,11 @@ class DuckDB:
 
     def create_statement(self, table: Table, columns: Sequence[Column], key: Sequence[str] = ()) -> str:
         """Return the DDL of a table."""
-        lines = [f"{quoted(column.name)} {column.native}" for column in columns]
-        if key:
-            lines.append(f"PRIMARY KEY ({', '.join(map(quoted, key))})")
-        return f"CREATE OR REPLACE TABLE {_name(table)} (\n  " + ",\n  ".join(lines) + "\n)"
+        return create_table(f"CREATE OR REPLACE TABLE {table_name(table)}", columns, key)
+
+    def alter_statements(self, writing: Writing) -> list[str]:
+        """Return the DDL that adds and widens columns."""
+        return alter_statements(table_name(writing.table), writing)
 
     def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         """Write all rows in one transaction, or none."""
@@ -129,7 +129,8 @@ class DuckDB:
         types = [pa.string() if column.kind == "UUID" else arrow_type(column.kind) for column in writing.columns]
         schema = schema_of([(column.name, kind) for column, kind in zip(writing.columns, types, strict=True)])
         source = Source(schema, (_as_sent(batch, writing.columns, schema) for batch in batches))
-        connection = self._writer()
+        self.prepare_to_write()
+        connection = self._connection
         with self._told(), source.telling():
             connection.execute("BEGIN")
             try:
@@ -145,50 +146,39 @@ class DuckDB:
 
     def close(self) -> None:
         """Close the file."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._open is not None:
+            with _opening:
+                self._open.close()
+            self._open = None
 
     def _write(self, connection: duckdb.DuckDBPyConnection, writing: Writing) -> None:
-        target = _name(writing.table)
-        names = ", ".join(quoted(column.name) for column in writing.columns)
+        target, names = table_name(writing.table), listed(column.name for column in writing.columns)
         values = ", ".join(f"CAST({quoted(column.name)} AS {column.native})" for column in writing.columns)
-        if writing.mode == "replace" or not writing.exists:
-            connection.execute(self.create_statement(writing.table, writing.columns, writing.key))
-        for column in writing.added if writing.exists and writing.mode != "replace" else ():
-            connection.execute(f"ALTER TABLE {target} ADD COLUMN {quoted(column.name)} {column.native}")
-        for column in writing.widened:
-            connection.execute(f"ALTER TABLE {target} ALTER COLUMN {quoted(column.name)} TYPE {column.native}")
+        is_new = writing.mode == "replace" or not writing.exists
+        create = self.create_statement(writing.table, writing.columns, writing.key)
+        for statement in [create] if is_new else self.alter_statements(writing):
+            connection.execute(statement)
         if writing.mode != "upsert":
             connection.execute(f"INSERT INTO {target} ({names}) SELECT {values} FROM {quoted(ROWS)}")
             return
         staging = quoted(STAGING)
         shown = ", ".join(f"CAST({quoted(column.name)} AS {column.native}) AS {quoted(column.name)}" for column in writing.columns)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {staging} AS SELECT {shown} FROM {quoted(ROWS)}")
-        keys = ", ".join(quoted(name) for name in writing.key)
-        nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in writing.key)
-        check = f"SELECT count(*) FILTER (WHERE {nulls}), count(*) - count(DISTINCT ({keys})) FROM {staging}"
-        refuse_bad_keys(writing, *connection.execute(check).fetchall()[0])
-        for statement in merge_statements(target, staging, writing.columns, writing.key, _UPDATE):
+        refuse_bad_keys(writing, *connection.execute(bad_keys_select(staging, writing.key)).fetchall()[0])
+        for statement in merge_statements(target, staging, writing.columns, writing.key):
             connection.execute(statement)
         connection.execute(f"DROP TABLE {staging}")
 
     @property
-    def _reader(self) -> duckdb.DuckDBPyConnection:
-        if self._connection is None:
-            self._connection = self._open(read_only=True)
-        return self._connection
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        if self._open is None:
+            self._open = self._connect()
+        return self._open
 
-    def _writer(self) -> duckdb.DuckDBPyConnection:
-        if self._connection is not None and not self._writes:
-            self.close()
-        if self._connection is None:
-            self._connection, self._writes = self._open(read_only=False), True
-        return self._connection
-
-    def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def _connect(self) -> duckdb.DuckDBPyConnection:
         try:
-            return duckdb.connect(str(self.address.path), read_only=read_only, config={"memory_limit": MEMORY_LIMIT})
+            with _opening:
+                return duckdb.connect(str(self.address.file), read_only=not self._writes, config={"memory_limit": MEMORY_LIMIT})
         except duckdb.IOException as error:
             if "lock" in str(error).casefold():
                 said = "another program has it open"
@@ -197,11 +187,17 @@ class DuckDB:
         except duckdb.Error as error:
             raise fault(OTHER, self.address, first_line(error)) from None
 
+    def _rows(self, select: str) -> list[tuple[Any, ...]]:
+        with self._told():
+            return self._connection.execute(select).fetchall()
+
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
+        import pyarrow as pa
+
         try:
             yield
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError, pa.ArrowException) as error:  # the latter two once rows have begun to come
             raise TransferFailed(f"{self.address.label}: {first_line(error).rstrip('.')}.", "The target is as it was.") from error
 
 
@@ -209,13 +205,13 @@ def _as_sent(batch: pa.RecordBatch, columns: Sequence[Column], schema: pa.Schema
     """Return a batch with UUIDs as text, which DuckDB casts."""
     import pyarrow as pa
 
-    arrays = [uuid_texts(array) if column.kind == "UUID" else array for array, column in zip(batch.columns, columns, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    return pa.RecordBatch.from_arrays(with_uuid_texts(batch, columns), schema=schema)
 
 
-def _kind(native: str) -> str:
+def kind_of(native: str) -> str:
+    """Return the kind of a column's values, from its type in DuckDB's words."""
     if native.endswith("[]"):
-        inner = _kind(native.removesuffix("[]"))
+        inner = kind_of(native.removesuffix("[]"))
         return f"{inner}[]" if inner and inner not in ("UUID", "JSON") else UNKNOWN
     if native in _SAME or decimal(native) is not None:
         return native
@@ -231,12 +227,3 @@ def _sent(column: Column) -> str:
     if element(column.kind) is not None or column.native == column.kind:
         return name
     return f"CAST({name} AS {column.kind}) AS {name}"
-
-
-def _name(table: Table) -> str:
-    return f"{quoted(table.schema)}.{quoted(table.name)}" if table.schema else quoted(table.name)
-
-
-def _relation(reading: Reading) -> str:
-    relation = _name(reading.table) if reading.table is not None else f"(\n{reading.select}\n) AS q"
-    return f"(SELECT * FROM {relation} WHERE {reading.where}) AS q" if reading.where else relation

@@ -24,7 +24,7 @@ def open_engine(address: Address, *, writes: bool = False) -> Iterator[Engine]:
 
     Args:
         address: where it is.
-        writes: whether something is read and written through this one connection: a DuckDB file is opened for both from the start.
+        writes: whether it will be written to, perhaps while it is read: a DuckDB file is then opened for both from the start.
 
     Raises:
         ConnectionFault: it cannot be reached; says why.
@@ -34,9 +34,9 @@ def open_engine(address: Address, *, writes: bool = False) -> Iterator[Engine]:
     module, name = ("generic", "Generic") if address.driver.generic else _HOMES[address.driver.name]
     make: Callable[[Address], Engine] = getattr(importlib.import_module(f".{module}", __package__), name)
     engine = make(address)
-    if writes:
-        engine.prepare_to_write()
     try:
+        if writes:
+            engine.prepare_to_write()
         yield engine
     finally:
         engine.close()

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from ..engine.errors import PdbtError
-from ..engine.notices import Notices
 from .address import Address
 from .base import MODES, Column, ConnectionLost, Engine, Reading, Table, TransferRefused, Writing
 from .casts import casting
 from .engines import open_engine
+from .faults import BUSY, PORT, ConnectionFault
 from .kinds import UNKNOWN, read_kind
 from .schema import decide
 from .stream import ahead
-from .telling import tell_failure, tell_success
+from .telling import Telling
 from .values import convert
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Transfer:
         key: the columns that identify a row, for upsert.
         casts: kinds that columns are sent as, by column.
         schema: ``evolve`` or ``freeze``: what becomes of an append or upsert whose source has other columns than the target.
-        notices: who is told when it fails; None means nobody, or somebody else's task.
+        telling: who is told when it fails; None means nobody, or somebody else's task.
     """
 
     origin: Address
@@ -54,7 +54,7 @@ class Transfer:
     key: tuple[str, ...] = ()
     casts: Mapping[str, str] = field(default_factory=dict)
     schema: str = "evolve"
-    notices: Notices | None = field(default=None, compare=False, repr=False)
+    telling: Telling | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def plan_transfer(wanted: Transfer) -> TransferPlan:
         ConnectionFault: one of the two cannot be reached.
     """
     _check(wanted)
-    with open_engine(wanted.origin, writes=_is_one_file(wanted)) as origin, _destination(wanted, origin) as destination:
+    with open_engine(wanted.origin) as origin, _destination(wanted, origin, writes=False) as destination:
         columns, writing, statements = _decided(wanted, origin, destination)
         return TransferPlan(wanted, statements, columns, origin.estimate(wanted.reading), writing.exists)
 
@@ -134,9 +134,11 @@ def carry_out(wanted: Transfer, progress: Progress | None = None) -> Transferred
         _check(wanted)
         (rows, size, note), attempts = retried(lambda: _attempt(wanted, progress))
     except PdbtError as error:
-        tell_failure(wanted.notices, origin, target, error)
+        if wanted.telling is not None:
+            wanted.telling.failed(origin, target, error)
         raise
-    tell_success(wanted.notices, origin, target)
+    if wanted.telling is not None:
+        wanted.telling.succeeded(origin, target)
     return Transferred(rows, size, time.perf_counter() - started, attempts, note)
 
 
@@ -144,18 +146,23 @@ def retried(work: Callable[[], Done]) -> tuple[Done, int]:
     """Do something again when it met a fault that passes; return its result, and how often it was begun.
 
     Raises:
-        ConnectionLost: it met one each time.
+        ConnectionLost, ConnectionFault: it met one each time.
     """
     for attempt in range(1, ATTEMPTS):
         try:
             return work(), attempt
         except ConnectionLost:
-            time.sleep(FIRST_DELAY_SECONDS * 2 ** (attempt - 1))
+            pass
+        except ConnectionFault as fault:
+            # What has answered before is starting anew; what never did is told at once.
+            if not (fault.kind == BUSY or (fault.kind == PORT and attempt > 1)):
+                raise
+        time.sleep(FIRST_DELAY_SECONDS * 2 ** (attempt - 1))
     return work(), ATTEMPTS
 
 
 def _attempt(wanted: Transfer, progress: Progress | None) -> tuple[int, int, str]:
-    with open_engine(wanted.origin, writes=_is_one_file(wanted)) as origin, _destination(wanted, origin) as destination:
+    with open_engine(wanted.origin, writes=_is_one_file(wanted)) as origin, _destination(wanted, origin, writes=True) as destination:
         columns, writing, _ = _decided(wanted, origin, destination)
         read = origin.read(wanted.reading, _as_read(columns, wanted))
         counted = _Counted(casting(read, columns, wanted.casts), progress)
@@ -170,12 +177,12 @@ def _is_one_file(wanted: Transfer) -> bool:
 
 
 @contextlib.contextmanager
-def _destination(wanted: Transfer, origin: Engine) -> Iterator[Engine]:
+def _destination(wanted: Transfer, origin: Engine, *, writes: bool) -> Iterator[Engine]:
     """Open the destination; a DuckDB file that is also the origin is opened once, for DuckDB allows no more."""
     if _is_one_file(wanted):
         yield origin
         return
-    with open_engine(wanted.destination) as destination:
+    with open_engine(wanted.destination, writes=writes) as destination:
         yield destination
 
 
@@ -197,8 +204,7 @@ def _as_read(columns: tuple[Column, ...], wanted: Transfer) -> tuple[Column, ...
 def _statements(writing: Writing, destination: Engine) -> tuple[str, ...]:
     if not writing.exists or (writing.mode == "replace" and not writing.same):
         return (destination.create_statement(writing.table, writing.columns, writing.key),)
-    added = [f'ALTER TABLE {writing.table} ADD COLUMN "{column.name}" {column.native}' for column in writing.added]
-    return (*added, *(f'ALTER TABLE {writing.table} ALTER COLUMN "{column.name}" TYPE {column.native}' for column in writing.widened))
+    return tuple(destination.alter_statements(writing))
 
 
 def _check(wanted: Transfer) -> None:

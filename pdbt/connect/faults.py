@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import re
+
 from ..engine.errors import PdbtError
 from .address import Address
 
-NAME, PORT, TLS, PASSWORD, DATABASE, PRIVILEGE, OTHER = "name", "port", "tls", "password", "database", "privilege", "other"
+NAME, PORT, TLS, PASSWORD, DATABASE, PRIVILEGE, BUSY, OTHER = (
+    "name",
+    "port",
+    "tls",
+    "password",
+    "database",
+    "privilege",
+    "busy",
+    "other",
+)
 
 _MYSQL_KINDS = {1045: PASSWORD, 1698: PASSWORD, 1251: PASSWORD, 1049: DATABASE, 1044: PRIVILEGE, 1130: PRIVILEGE, 2026: TLS}
-# PostgreSQL's library gives no code for a login that failed, only the sentence; the first that fits says what it is.
+_MYSQL_KINDS |= {1040: BUSY, 1203: BUSY, 1226: BUSY, 1053: BUSY, 2013: BUSY}
+# PostgreSQL's library gives no code for a login that failed, only the sentence; the first that fits says what it is. Names that stand
+# in it in double quotes are taken out first: a database may be called password.
 _POSTGRESQL_WORDS = (
     ("failed to resolve host", NAME),
     ("could not translate host name", NAME),
     ("connection refused", PORT),
     ("timeout expired", PORT),
     ("no route to host", PORT),
+    ("the database system is", BUSY),
+    ("too many", BUSY),
+    ("remaining connection slots", BUSY),
+    ("server closed the connection", BUSY),
     ("no pg_hba.conf entry", PRIVILEGE),
     ("permission denied for database", PRIVILEGE),
     ("certificate", TLS),
@@ -22,7 +39,7 @@ _POSTGRESQL_WORDS = (
     ("password", PASSWORD),
     ("authentication failed", PASSWORD),
     ("role ", PASSWORD),
-    ("database ", DATABASE),
+    ("database does not exist", DATABASE),
 )
 
 
@@ -30,7 +47,7 @@ class ConnectionFault(PdbtError):
     """A connection that does not work.
 
     Attributes:
-        kind: ``name``, ``port``, ``tls``, ``password``, ``database``, ``privilege`` or ``other``.
+        kind: ``name``, ``port``, ``tls``, ``password``, ``database``, ``privilege``, ``busy`` or ``other``.
     """
 
     def __init__(self, kind: str, message: str, hint: str) -> None:
@@ -57,6 +74,10 @@ def fault(kind: str, address: Address, said: str = "") -> ConnectionFault:
             "Check the last part of the URL, or create the database.",
         ),
         PRIVILEGE: (f"{address.label}: {user} lacks a privilege: {reason}.", "Ask whoever owns the database to grant it."),
+        BUSY: (
+            f"{address.label} takes no connection now: {reason}.",
+            "Try again later, or raise its limit of connections.",
+        ),
         OTHER: (f"{address.label} cannot be used: {reason}.", "Check the URL of the connection."),
     }
     return ConnectionFault(kind, *map(address.redact, sentences[kind]))
@@ -66,7 +87,7 @@ def postgresql_fault(address: Address, said: str) -> ConnectionFault:
     """Return the fault that PostgreSQL's library told while connecting."""
     reason = said.strip().splitlines()[0] if said.strip() else "no answer"
     reason = reason.rpartition(" failed: ")[2]
-    words = reason.casefold()
+    words = re.sub(r'"[^"]*" ?', "", reason).casefold()
     kind = next((kind for text, kind in _POSTGRESQL_WORDS if text in words), OTHER)
     return fault(kind, address, reason.removeprefix("FATAL:").strip())
 

@@ -20,11 +20,11 @@ from sqlalchemy import exc
 
 from .address import Address
 from .base import BATCH_ROWS, Column, ConnectionLost, Reading, Table, TransferFailed, TransferRefused, Writing, first_line, matching
-from .base import refuse_bad_keys as refuse_keys
 from .faults import OTHER, PASSWORD, fault
 from .generic_types import EMPTY_TEXT_IS_NULL, NATIVE, TRANSACTIONAL_DDL, WITHOUT_NAN, keeps_microseconds, kind_of, native_type
 from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, holds
-from .values import converted, refuse_not_finite, refused, uuid_texts
+from .sql import refuse_bad_keys
+from .values import converted, refuse_not_finite, refused, with_uuid_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -123,7 +123,10 @@ class Generic:
         return [Column(str(one["name"]), kind_of(name, one["type"]), self._native(one["type"])) for one in found] or None
 
     def stored(self, kind: str, *, key: bool = False) -> tuple[str, str] | None:
-        """Return the column type for a kind."""
+        """Return the column type for a kind. Raises TransferRefused where no type of the dialect is known."""
+        if self._dialect.name not in NATIVE:
+            message = f"pdbt does not write to {self._dialect.name}: what its types hold unchanged is not known."
+            raise TransferRefused(message, "It can be read from.")
         native = native_type(self._dialect.name, kind, key=key)
         return (native, kind) if native is not None else None
 
@@ -134,14 +137,15 @@ class Generic:
             lines.append(f"PRIMARY KEY ({', '.join(map(self._quote, key))})")
         return f"CREATE TABLE {self._name(table)} (\n  " + ",\n  ".join(lines) + "\n)"
 
-    def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
-        """Write all rows in one transaction, or none."""
-        if self._dialect.name not in NATIVE:
-            message = f"pdbt does not write to {self._dialect.name}: what its types hold unchanged is not known."
-            raise TransferRefused(message, "It can be read from.")
+    def alter_statements(self, writing: Writing) -> list[str]:
+        """Refuse to add or widen columns: how, and whether that could be taken back, is not known of every dialect."""
         if writing.added or writing.widened:
             names = ", ".join(column.name for column in (*writing.added, *writing.widened))
             raise TransferRefused(f"{writing.table} would have to be changed: {names}.", "Change it yourself, or replace the table.")
+        return []
+
+    def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
+        """Write all rows in one transaction, or none."""
         there = self.existing(writing.table) if writing.exists else None
         coarse = next((column.name for column in writing.columns if there and column.name in self._coarse), None)
         same = there is not None and _fits(there, writing.columns) and coarse is None
@@ -184,7 +188,7 @@ class Generic:
             stack.callback(self._drop, staging)
             with self._engine.begin() as connection:
                 rows = self._insert(connection, self._name(staging), writing.columns, batches)
-                refuse_keys(writing, *self._bad_keys(connection, staging, keys))
+                refuse_bad_keys(writing, *self._bad_keys(connection, staging, keys))
                 self._execute(connection, *self._merge(writing, staging, keys))
         return rows
 
@@ -232,8 +236,7 @@ class Generic:
         count = 0
         for batch in batches:
             self._refuse(batch, columns)
-            arrays = [uuid_texts(array) if column.kind == "UUID" else array for array, column in zip(batch.columns, columns, strict=True)]
-            values = zip(*(array.to_pylist() for array in arrays), strict=True)
+            values = zip(*(array.to_pylist() for array in with_uuid_texts(batch, columns)), strict=True)
             if rows := [{f"c{place}": value for place, value in enumerate(row)} for row in values]:
                 connection.execute(insert, rows)
             count += batch.num_rows
@@ -303,13 +306,12 @@ def _array(values: list[Any], column: Column) -> pa.Array:
         values = [_time(value) for value in values]
     if column.kind == UNKNOWN or (column.kind == "VARCHAR" and any(not isinstance(value, (str, type(None))) for value in values)):
         values = [None if value is None else value if isinstance(value, str) else str(value) for value in values]
-    try:
+    unfit = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError)
+    with contextlib.suppress(*unfit):  # what a driver has types of its own for, Arrow finds out, and it is cast
         return converted(pa.array(values, wanted), column)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        pass
     try:
         return converted(pa.array(values), column)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
+    except unfit as error:
         raise refused(column, str(error).splitlines()[0]) from None
 
 

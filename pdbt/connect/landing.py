@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 from ..engine.errors import GraphError, PdbtError, SettingsError
 from ..engine.headers import SOURCE_WORDS, names_of, read_header
 from ..engine.settings import load_settings
-from .base import Column, Reading, TransferRefused, first_line, quoted
+from .base import Column, Reading, TransferRefused, first_line
 from .connections import resolve
 from .engines import open_engine
 from .execution import retried
 from .kinds import UNKNOWN, arrow_type
 from .many import single_statement
 from .scripts import batches_of
+from .sql import quoted
 from .values import uuid_texts
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..engine.errors import PdbtError
+from .address import Address
 from .base import Reading, Table, TransferFailed, TransferRefused
 from .connections import project_settings, resolve
 from .engines import open_engine
@@ -96,11 +97,11 @@ def choose(
         raise TransferRefused("A transfer reads one thing.", "Name one of --table, --query and --tables.")
     settings = project_settings(project)
     start, end = resolve(origin, settings), resolve(destination, settings)
-    notices = telling_of(settings)
+    telling = telling_of(settings)
     kinds = {name: read_kind(kind) or kind for name, kind in (casts or {}).items()}
 
     def wanted(reading: Reading, name: Table) -> Transfer:
-        return Transfer(start, end, reading, name, mode, tuple(key), kinds, schema, notices)
+        return Transfer(start, end, reading, name, mode, tuple(key), kinds, schema, telling)
 
     if tables is None:
         read = _table(table) if table is not None else None
@@ -112,7 +113,18 @@ def choose(
         found = engine.tables(tables)
     if not found:
         raise TransferRefused(f"{start.label} has no table that fits {tables}.", "Try a pattern as '*' or 'sales.*'.")
+    _require_names_apart(found, end)
     return [wanted(Reading(one, "", where), Table("", one.name)) for one in found]
+
+
+def _require_names_apart(tables: Sequence[Table], destination: Address) -> None:
+    """Refuse tables that would become one: the last would take the place of the others."""
+    fold = str if destination.driver.name == "PostgreSQL" else str.casefold  # others take "Orders" and "orders" for the same
+    known: dict[str, Table] = {}
+    for table in tables:
+        other = known.setdefault(fold(table.name), table)
+        if other is not table:
+            raise TransferRefused(f"{other} and {table} would both become {table.name}.", "Bring them one by one, with --table and --as.")
 
 
 def transfer_all(transfers: Sequence[Transfer], parallel: int = 1, progress: Progress | None = None) -> list[Transferred]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pymysql
 
+from ..engine.errors import PdbtError
 from .address import Address
 from .base import (
     Column,
@@ -21,15 +22,26 @@ from .base import (
     Writing,
     first_line,
     matching,
-    merge_statements,
-    quoted,
-    refuse_bad_keys,
+    refuse_cascades,
 )
 from .faults import mysql_fault
 from .kinds import UNKNOWN, decimal, element
-from .mysql_load import Load, load_rows
+from .mysql_grants import allows_create
+from .mysql_load import Load, execute, load_rows
 from .mysql_rows import row_batches
+from .mysql_tls import tls_arguments
 from .mysql_types import NATIVE, described, kind_of
+from .sql import (
+    alter_statements,
+    create_table,
+    listed,
+    merge_statements,
+    nulls_of,
+    quoted,
+    refuse_bad_keys,
+    relation,
+    table_name,
+)
 from .values import convert
 
 if TYPE_CHECKING:
@@ -37,10 +49,12 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10
 LOCK_SECONDS = 60
+CLEAR_SECONDS = 5  # until the server has noticed that a connection is gone
 SLOW_WRITER_SECONDS = 3600  # how long the server waits for us to take rows
 LONGEST_NAME = 64
 KEY_CHARACTERS = 255
 STAGING = "pdbt_rows"
+MARK = "`"  # around names in a session that reads, whose double quotes are texts, as in a query of MySQL's
 _LOST = frozenset({1040, 1053, 1205, 1213, 2002, 2003, 2006, 2013, 2055, 4031})
 _READING = ("SET NAMES utf8mb4", "SET time_zone = '+00:00'", f"SET SESSION net_write_timeout = {SLOW_WRITER_SECONDS}")
 _WRITING = (
@@ -49,24 +63,37 @@ _WRITING = (
     "SET sql_mode = 'STRICT_ALL_TABLES,ANSI_QUOTES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION'",
     f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}",
 )
+_SCHEMA = "coalesce(nullif(%s, ''), database())"
 _TABLES = """
     SELECT table_schema, table_name FROM information_schema.tables
     WHERE table_schema NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys') ORDER BY 1, 2
 """
-_COLUMNS = """
+_COLUMNS = f"""
     SELECT column_name, column_type, column_comment FROM information_schema.columns
-    WHERE table_schema = coalesce(nullif(%s, ''), database()) AND table_name = %s AND coalesce(generation_expression, '') = ''
+    WHERE table_schema = {_SCHEMA} AND table_name = %s AND coalesce(generation_expression, '') = ''
     ORDER BY ordinal_position
 """
-_JSON_CHECKS = """
+_JSON_CHECKS = f"""
     SELECT constraint_name FROM information_schema.check_constraints
-    WHERE constraint_schema = coalesce(nullif(%s, ''), database()) AND table_name = %s AND check_clause LIKE 'json_valid(%%'
+    WHERE constraint_schema = {_SCHEMA} AND table_name = %s AND check_clause LIKE 'json_valid(%%'
 """
-_TIED = """
+# A table made LIKE another one has no foreign keys and no triggers.
+_TIED = f"""
     SELECT (SELECT count(*) FROM information_schema.referential_constraints
-            WHERE unique_constraint_schema = {schema} AND referenced_table_name = %s)
-         + (SELECT count(*) FROM information_schema.triggers WHERE event_object_schema = {schema} AND event_object_table = %s)
-""".format(schema="coalesce(nullif(%s, ''), database())")
+            WHERE unique_constraint_schema = {_SCHEMA} AND referenced_table_name = %s)
+         + (SELECT count(*) FROM information_schema.referential_constraints WHERE constraint_schema = {_SCHEMA} AND table_name = %s)
+         + (SELECT count(*) FROM information_schema.triggers WHERE event_object_schema = {_SCHEMA} AND event_object_table = %s)
+"""
+_CASCADES = f"""
+    SELECT table_name FROM information_schema.referential_constraints
+    WHERE unique_constraint_schema = {_SCHEMA} AND referenced_table_name = %s AND delete_rule IN ('CASCADE', 'SET NULL', 'SET DEFAULT')
+    AND NOT (constraint_schema = unique_constraint_schema AND table_name = referenced_table_name) ORDER BY 1
+"""
+_COLLATIONS = f"""
+    SELECT column_name, collation_name FROM information_schema.columns
+    WHERE table_schema = {_SCHEMA} AND table_name = %s AND collation_name IS NOT NULL
+"""
+_ENGINE = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
 _UPDATE = "UPDATE {target} AS t JOIN {staging} AS s ON {on} SET {set}"
 
 
@@ -91,7 +118,7 @@ class MySQL:
     def may_create(self) -> bool:
         """Whether the user may create tables in the connection's database."""
         grants = [str(row[0]) for row in self._rows("SHOW GRANTS")]
-        return bool(self.address.database) and any(re.match(r"GRANT .*\b(ALL PRIVILEGES|CREATE)\b", grant) for grant in grants)
+        return bool(self.address.database) and any(allows_create(grant, self.address.database) for grant in grants)
 
     def describe(self, reading: Reading) -> list[Column]:
         """Return the columns that are read."""
@@ -101,23 +128,21 @@ class MySQL:
                 raise TransferFailed(f"{self.address.label}: there is no table {reading.table} that one may read.")
             return columns
         with self._told(), self._connection.cursor() as cursor:
-            cursor.execute(f"SELECT * FROM {_relation(reading)} LIMIT 0")
+            cursor.execute(f"SELECT * FROM {relation(reading, MARK)} LIMIT 0")
             return [described(field) for field in cursor._result.fields]
 
     def estimate(self, reading: Reading) -> int | None:
         """Return the server's estimate for a table."""
         if reading.table is None or reading.where:
             return None
-        select = (
-            "SELECT table_rows FROM information_schema.tables WHERE table_schema = coalesce(nullif(%s, ''), database()) AND table_name = %s"
-        )
+        select = f"SELECT table_rows FROM information_schema.tables WHERE table_schema = {_SCHEMA} AND table_name = %s"
         found = self._rows(select, reading.table.schema, reading.table.name)
         return int(found[0][0]) if found and found[0][0] is not None else None
 
     def read(self, reading: Reading, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
         """Yield the rows."""
         expressions = ", ".join(_sent(column) for column in columns)
-        select = f"SELECT {expressions} FROM {_relation(reading)}"
+        select = f"SELECT {expressions} FROM {relation(reading, MARK)}"
         connection = self._connect(_READING)
         try:
             with self._told():
@@ -161,10 +186,12 @@ class MySQL:
 
     def create_statement(self, table: Table, columns: Sequence[Column], key: Sequence[str] = ()) -> str:
         """Return the DDL of a table; a TIMESTAMP says that it may be NULL, or MySQL would fill it in."""
-        lines = [f"{quoted(column.name)} {column.native}{' NULL' if column.name not in key else ''}" for column in columns]
-        if key:
-            lines.append(f"PRIMARY KEY ({', '.join(map(quoted, key))})")
-        return f"CREATE TABLE {_name(table)} (\n  " + ",\n  ".join(lines) + "\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
+        empty = [replace(column, native=f"{column.native} NULL") if column.name not in key else column for column in columns]
+        return f"{create_table(f'CREATE TABLE {table_name(table)}', empty, key)} {_ENGINE}"
+
+    def alter_statements(self, writing: Writing) -> list[str]:
+        """Return the DDL that adds and widens columns."""
+        return alter_statements(table_name(writing.table), writing, "ADD COLUMN {name} {native} NULL", "MODIFY COLUMN {name} {native}")
 
     def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         """Write all rows, or none: a table that nobody knows is filled first, or it is one transaction."""
@@ -172,7 +199,9 @@ class MySQL:
         try:
             with self._told():
                 self._lock(connection, writing.table)
-                write = {"replace": self._replace, "append": self._append, "upsert": self._upsert}[writing.mode]
+                # What is new is filled before it has its name: MySQL takes back no CREATE TABLE.
+                mode = "replace" if writing.mode == "append" and not writing.exists else writing.mode
+                write = {"replace": self._replace, "append": self._append, "upsert": self._upsert}[mode]
                 rows = write(connection, writing, batches)
                 self._commit(connection, writing)
             return rows
@@ -188,59 +217,83 @@ class MySQL:
     def _replace(self, connection: Any, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         """Fill a table beside the target, then let the two change names at once."""
         target, staging, old = writing.table, self._beside(writing.table, "new"), self._beside(writing.table, "old")
-        tied = writing.exists and bool(self._one(_TIED, target.schema, target.name, target.schema, target.name))
-        _execute(connection, f"DROP TABLE IF EXISTS {_name(staging)}, {_name(old)}")
+        tied = writing.exists and bool(self._one(_TIED, *[target.schema, target.name] * 3))
+        if tied:
+            self._require_exchangeable(writing)
+        execute(connection, f"DROP TABLE IF EXISTS {table_name(staging)}, {table_name(old)}")
         if writing.same:
-            _execute(connection, f"CREATE TABLE {_name(staging)} LIKE {_name(target)}")
+            execute(connection, f"CREATE TABLE {table_name(staging)} LIKE {table_name(target)}")
         else:
-            _execute(connection, self.create_statement(staging, writing.columns, writing.key))
+            execute(connection, self.create_statement(staging, writing.columns, writing.key))
         try:
-            rows = load_rows(connection, Load(_name(staging), writing.columns), batches)
+            rows = load_rows(connection, Load(table_name(staging), writing.columns), batches)
             connection.commit()
             if tied:
                 self._exchange_rows(connection, writing, staging)
             elif writing.exists:
-                _execute(connection, f"RENAME TABLE {_name(target)} TO {_name(old)}, {_name(staging)} TO {_name(target)}")
+                execute(
+                    connection, f"RENAME TABLE {table_name(target)} TO {table_name(old)}, {table_name(staging)} TO {table_name(target)}"
+                )
             else:
-                _execute(connection, f"RENAME TABLE {_name(staging)} TO {_name(target)}")
-        finally:
-            with contextlib.suppress(pymysql.Error, OSError):
-                _execute(connection, f"DROP TABLE IF EXISTS {_name(staging)}, {_name(old)}")
+                execute(connection, f"RENAME TABLE {table_name(staging)} TO {table_name(target)}")
+        except BaseException:
+            connection._force_close()  # in the middle of a LOAD DATA it takes no other statement
+            self._clear(target, staging)
+            raise
+        with contextlib.suppress(pymysql.Error, OSError):
+            execute(connection, f"DROP TABLE IF EXISTS {table_name(staging)}, {table_name(old)}")
         return rows
 
-    def _exchange_rows(self, connection: Any, writing: Writing, staging: Table) -> None:
-        """Replace rows and keep the table, because foreign keys or triggers are tied to it."""
+    def _clear(self, target: Table, staging: Table) -> None:
+        """Drop what a transfer has left that came to no end; one that has begun meanwhile does that itself."""
+        with contextlib.suppress(PdbtError):
+            if self._one("SELECT GET_LOCK(%s, %s)", self._beside(target, "lock").name, CLEAR_SECONDS):
+                self._rows(f"DROP TABLE IF EXISTS {table_name(staging, MARK)}")
+
+    def _require_exchangeable(self, writing: Writing) -> None:
+        """Refuse to replace the rows of a table that stays where that would not do, or do more."""
         target = writing.table
+        refuse_cascades(target, [str(name) for (name,) in self._rows(_CASCADES, target.schema, target.name)])
+        self._require_transactions(target)
         if not writing.same:
             raise TransferRefused(
-                f"{target} has other columns, and foreign keys or triggers depend on it.",
-                "Replace it with the columns that it has, or drop what depends on it.",
+                f"{target} has other columns, and foreign keys or triggers belong to it.",
+                "Replace it with the columns that it has, or drop what belongs to it.",
             )
-        names = ", ".join(quoted(column.name) for column in writing.columns)
-        _execute(connection, f"DELETE FROM {_name(target)}")
-        _execute(connection, f"INSERT INTO {_name(target)} ({names}) SELECT {names} FROM {_name(staging)}")
+
+    def _exchange_rows(self, connection: Any, writing: Writing, staging: Table) -> None:
+        """Replace rows and keep the table, because foreign keys or triggers belong to it."""
+        target, names = writing.table, listed(column.name for column in writing.columns)
+        execute(connection, f"DELETE FROM {table_name(target)}")
+        execute(connection, f"INSERT INTO {table_name(target)} ({names}) SELECT {names} FROM {table_name(staging)}")
         connection.commit()
 
     def _append(self, connection: Any, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         self._prepare(connection, writing)
-        return load_rows(connection, Load(_name(writing.table), writing.columns), batches)
+        return load_rows(connection, Load(table_name(writing.table), writing.columns), batches)
 
     def _upsert(self, connection: Any, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
-        staging = quoted(STAGING)
-        lines = [f"{quoted(column.name)} {column.native} NULL" for column in writing.columns]
-        keys = ", ".join(quoted(name) for name in writing.key)
-        _execute(connection, f"CREATE TEMPORARY TABLE {staging} ({', '.join(lines)}, KEY ({keys})) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4")
+        staging, keys = quoted(STAGING), listed(writing.key)
+        lines = [f"{quoted(column.name)} {column.native} NULL" for column in self._collated(writing)]
+        execute(connection, f"CREATE TEMPORARY TABLE {staging} ({', '.join(lines)}, KEY ({keys})) {_ENGINE}")
         rows = load_rows(connection, Load(staging, writing.columns), batches)
-        nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in writing.key)
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT coalesce(sum({nulls}), 0), count(*) - count(DISTINCT {keys}) FROM {staging}")
+            cursor.execute(f"SELECT coalesce(sum({nulls_of(writing.key)}), 0), count(*) - count(DISTINCT {keys}) FROM {staging}")
             missing, twice = cursor.fetchone()
         refuse_bad_keys(writing, int(missing), int(twice) - int(missing))
         connection.commit()
         self._prepare(connection, writing)
-        for statement in merge_statements(_name(writing.table), staging, writing.columns, writing.key, _UPDATE):
-            _execute(connection, _qualified(statement) if statement.startswith("UPDATE") else statement)
+        for statement in merge_statements(table_name(writing.table), staging, writing.columns, writing.key, _UPDATE, changes="t."):
+            execute(connection, statement)
         return rows
+
+    def _collated(self, writing: Writing) -> list[Column]:
+        """Return the columns with the collations of the target: keys that differ for the one must differ for the other."""
+        found = dict(self._rows(_COLLATIONS, writing.table.schema, writing.table.name))
+        return [
+            replace(column, native=f"{column.native} COLLATE {found[column.name]}") if column.name in found else column
+            for column in writing.columns
+        ]
 
     def _commit(self, connection: Any, writing: Writing) -> None:
         """Commit; when the answer is lost, appended rows may be there, and sending them again would double them."""
@@ -254,21 +307,16 @@ class MySQL:
 
     def _prepare(self, connection: Any, writing: Writing) -> None:
         """Make the target ready; MySQL ends a transaction with every change of a table, so this comes before the rows."""
-        target = _name(writing.table)
         if not writing.exists:
-            _execute(connection, self.create_statement(writing.table, writing.columns, writing.key))
+            execute(connection, self.create_statement(writing.table, writing.columns, writing.key))
         else:
             self._require_transactions(writing.table)
-        for column in writing.added:
-            _execute(connection, f"ALTER TABLE {target} ADD COLUMN {quoted(column.name)} {column.native} NULL")
-        for column in writing.widened:
-            _execute(connection, f"ALTER TABLE {target} MODIFY COLUMN {quoted(column.name)} {column.native}")
-        _execute(connection, "START TRANSACTION")
+        for statement in self.alter_statements(writing):
+            execute(connection, statement)
+        execute(connection, "START TRANSACTION")
 
     def _require_transactions(self, table: Table) -> None:
-        select = (
-            "SELECT engine FROM information_schema.tables WHERE table_schema = coalesce(nullif(%s, ''), database()) AND table_name = %s"
-        )
+        select = f"SELECT engine FROM information_schema.tables WHERE table_schema = {_SCHEMA} AND table_name = %s"
         engine = str(self._one(select, table.schema, table.name))
         if engine.casefold() != "innodb":
             raise TransferRefused(f"{table} is a table of the engine {engine}, which has no transactions.", "Make it one of InnoDB.")
@@ -300,7 +348,7 @@ class MySQL:
                 connect_timeout=CONNECT_SECONDS,
                 local_infile=loads,
                 program_name="pdbt transfer",
-                **_tls(address),
+                **tls_arguments(address),
             )
         except pymysql.Error as error:
             raise mysql_fault(address, error) from None
@@ -308,7 +356,7 @@ class MySQL:
             raise mysql_fault(address, error) from None
         connection._local_infile = False  # no file of this machine is sent, whatever the server asks for
         for statement in settings:
-            _execute(connection, statement)
+            execute(connection, statement)
         return connection
 
     def _one(self, select: str, *values: object) -> Any:
@@ -332,49 +380,11 @@ class MySQL:
             raise TransferFailed(f"{self.address.label}: {reason}.", "The target is as it was.") from error
 
 
-def _execute(connection: Any, statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-
-
-def _qualified(update: str) -> str:
-    """Return an UPDATE over a join with its assignments naming the target: both tables have columns of these names."""
-    head, _, assignments = update.partition(" SET ")
-    return f"{head} SET " + re.sub(r'(^|, )("(?:[^"]|"")*") = s\.', r"\1t.\2 = s.", assignments)
-
-
-def _tls(address: Address) -> dict[str, Any]:
-    """Return PyMySQL's TLS arguments for the options of a URL."""
-    mode = (address.options.get("ssl_mode") or address.options.get("ssl-mode") or address.options.get("sslmode") or "").casefold()
-    authority = address.options.get("ssl_ca")
-    if not mode and not authority:
-        return {}
-    if mode in ("disabled", "disable"):
-        return {"ssl_disabled": True}
-    verifies = mode.replace("-", "_") in ("verify_ca", "verify_identity", "verify_full")
-    arguments = {"ca": authority, "check_hostname": mode.endswith(("identity", "full")), "verify_mode": verifies}
-    return {"ssl": {name: value for name, value in arguments.items() if value is not None}}
-
-
 def _sent(column: Column) -> str:
     """Return the expression that reads a column: a float with all its digits, bits as a number."""
-    name = quoted(column.name, "`")
+    name = quoted(column.name, MARK)
     if column.native.startswith("float"):
         return f"CAST({name} AS DOUBLE)"
     if column.native.startswith("bit"):
         return f"CAST({name} AS UNSIGNED)"
     return f"CAST({name} AS CHAR)" if column.kind == UNKNOWN else name
-
-
-def _name(table: Table) -> str:
-    return f"{quoted(table.schema)}.{quoted(table.name)}" if table.schema else quoted(table.name)
-
-
-def _relation(reading: Reading) -> str:
-    """Return what stands behind FROM, for a session in which double quotes are texts."""
-    if reading.table is not None:
-        parts = [part for part in (reading.table.schema, reading.table.name) if part]
-        relation = ".".join(quoted(part, "`") for part in parts)
-    else:
-        relation = f"(\n{reading.select}\n) AS q"
-    return f"(SELECT * FROM {relation} WHERE {reading.where}) AS q" if reading.where else relation

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .base import Column, TransferFailed, quoted
-from .values import refuse_not_finite, uuid_texts
+from .base import Column, TransferFailed
+from .sql import listed, quoted
+from .values import refuse_not_finite, refused, uuid_texts, with_uuid_texts
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,7 +41,7 @@ def load_rows(connection: Any, load: Load, batches: Iterator[pa.RecordBatch]) ->
     """
     from pymysql.err import MySQLError
 
-    _execute(connection, "SET autocommit = 0")
+    execute(connection, "SET autocommit = 0")
     checked = _checked(batches, load.columns)
     try:
         packet = _begin(connection, load)
@@ -105,8 +106,6 @@ def _refuse_other_times(batch: pa.RecordBatch, columns: Sequence[Column]) -> Non
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from .values import refused
-
     first, last = (pa.scalar(text).cast(pa.timestamp("us")).cast(pa.timestamp("us", "UTC")) for text in (_FIRST_SECOND, _LAST_SECOND))
     for array, column in zip(batch.columns, columns, strict=True):
         if column.kind == "TIMESTAMPTZ" and pc.any(pc.or_(pc.less(array, first), pc.greater(array, last))).as_py():
@@ -115,7 +114,7 @@ def _refuse_other_times(batch: pa.RecordBatch, columns: Sequence[Column]) -> Non
 
 def _insert(connection: Any, load: Load, batches: Iterator[pa.RecordBatch]) -> int:
     """Insert rows by statements of many rows each."""
-    names = ", ".join(quoted(column.name) for column in load.columns)
+    names = listed(column.name for column in load.columns)
     statement = f"INSERT INTO {load.table} ({names}) VALUES ({', '.join(['%s'] * len(load.columns))})"
     rows = 0
     with connection.cursor() as cursor:
@@ -157,7 +156,7 @@ class _Texts:
         """Yield a batch's text in pieces that fit a packet."""
         import pyarrow as pa
 
-        arrays = [uuid_texts(array) if column.kind == "UUID" else array for array, column in zip(batch.columns, self._columns, strict=True)]
+        arrays = with_uuid_texts(batch, self._columns)
         table = pa.Table.from_arrays(arrays, names=[f"c{number}" for number in range(len(arrays))])
         self._connection.register("batch", table)
         self._connection.execute(self._statement)
@@ -176,6 +175,7 @@ def _expression(column: Column, number: int) -> str:
     return f"CAST({name} AS TIMESTAMP) AS {name}" if column.kind == "TIMESTAMPTZ" else name
 
 
-def _execute(connection: Any, statement: str) -> None:
+def execute(connection: Any, statement: str) -> None:
+    """Execute a statement whose answer nobody needs."""
     with connection.cursor() as cursor:
         cursor.execute(statement)

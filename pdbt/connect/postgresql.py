@@ -22,14 +22,24 @@ from .base import (
     Writing,
     first_line,
     matching,
-    merge_statements,
-    quoted,
-    refuse_bad_keys,
+    refuse_cascades,
 )
 from .divided import read_divided, why_undivided
 from .faults import postgresql_fault
 from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, decimal, element
+from .postgresql_replace import cascading, stays, swap
 from .postgresql_types import NATIVE, kind_of, open_kind
+from .sql import (
+    alter_statements,
+    bad_keys_select,
+    create_table,
+    listed,
+    merge_statements,
+    quoted,
+    refuse_bad_keys,
+    relation,
+    table_name,
+)
 from .values import convert, mapped
 
 if TYPE_CHECKING:
@@ -39,7 +49,7 @@ CONNECT_SECONDS = 10
 STAGING = "pdbt_rows"
 _OPTIONS = {"adbc.postgresql.batch_size_hint_bytes": "4194304"}
 _LOST = ("08", "57P", "40001", "40P01", "53300")  # connections lost, a server that stops, a deadlock, too many connections
-_DRIVERS_WORDS = re.compile(r"^[A-Z_]+: (\[libpq\] )?([Ff]ailed to [^:]*: )?(PGRES_[A-Z_]+ )?(ERROR:\s+)?")
+_DRIVERS_WORDS = re.compile(r"^([A-Z_]+: )?(\[libpq\] )?(PQ\w+\(\) failed: )?([Ff]ailed to [^:]*: )?(PGRES_[A-Z_]+ )?(ERROR:\s+)?")
 _TABLES = """
     SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^(pg_|information_schema$)'
@@ -49,13 +59,7 @@ _COLUMNS = """
     SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum
 """
-_DEPENDENTS = """
-    SELECT count(*) FROM pg_depend d WHERE d.refobjid = to_regclass(%s) AND d.deptype = 'n'
-    AND d.classid IN ('pg_rewrite'::regclass, 'pg_constraint'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass)
-    OR d.refobjid = to_regclass(%s) AND d.classid = 'pg_trigger'::regclass
-    OR d.objid = to_regclass(%s) AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_publication'::regclass
-"""
-_UPDATE = "UPDATE {target} AS t SET {set} FROM {staging} AS s WHERE {on}"
+_OVERRIDING = "OVERRIDING SYSTEM VALUE "  # a column that is GENERATED ALWAYS takes what arrives, too
 
 
 class PostgreSQL:
@@ -87,28 +91,29 @@ class PostgreSQL:
 
     def describe(self, reading: Reading) -> list[Column]:
         """Return the columns that are read."""
-        with self._told(), self._connection.cursor() as cursor:
-            cursor.execute(f"SELECT * FROM {_relation(reading)} LIMIT 0")
-            assert cursor.description is not None and cursor.pgresult is not None  # noqa: S101, PT018 - what a SELECT has
-            types = [(column.type_code, cursor.pgresult.fmod(number)) for number, column in enumerate(cursor.description)]
-            names = [column.name for column in cursor.description]
+        with self._told():
+            cursor = self._connection.execute(f"SELECT * FROM {relation(reading)} LIMIT 0")
+            described, result = cursor.description or [], cursor.pgresult
+            assert result is not None  # noqa: S101 - a statement that did not fail has one
+            types = [(column.type_code, result.fmod(number)) for number, column in enumerate(described)]
             natives = [self._one("SELECT format_type(%s, %s)", oid, modifier) for oid, modifier in types]
-        columns = [Column(name, kind_of(native), native) for name, native in zip(names, natives, strict=True)]
+        columns = [
+            Column(name, kind_of(native), native) for name, native in zip((column.name for column in described), natives, strict=True)
+        ]
         return self._measured(reading, columns)
 
     def estimate(self, reading: Reading) -> int | None:
         """Return the planner's estimate."""
-        with self._told():
-            (plan,) = self._rows(f"EXPLAIN (FORMAT JSON) SELECT * FROM {_relation(reading)}")
+        (plan,) = self._rows(f"EXPLAIN (FORMAT JSON) SELECT * FROM {relation(reading)}")
         return int(plan[0][0]["Plan"]["Plan Rows"])
 
     def read(self, reading: Reading, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
         """Yield the rows."""
         self._refuse_matrices(reading, columns)
         expressions = ", ".join(_sent(column) for column in columns)
-        select = f"SELECT {expressions} FROM {_relation(reading)}"
-        if reading.parallel > 1 and not self.undivided(reading):
-            yield from mapped(self._read_divided(reading, expressions), lambda batch: convert(batch, columns))
+        select = f"SELECT {expressions} FROM {relation(reading)}"
+        if reading.table is not None and reading.parallel > 1 and not self.undivided(reading):
+            yield from mapped(self._read_divided(reading.table, reading, expressions), lambda batch: convert(batch, columns))
             return
         with contextlib.closing(self._session(transaction=False)) as session:
             session.execute("SET TimeZone = 'UTC'")
@@ -121,11 +126,10 @@ class PostgreSQL:
         if reading.table is None:
             return "the rows of a query have no pages that can be divided"
         with self._told():
-            return why_undivided(self._connection, _name(reading.table))
+            return why_undivided(self._connection, table_name(reading.table))
 
-    def _read_divided(self, reading: Reading, expressions: str) -> Iterator[pa.RecordBatch]:
-        assert reading.table is not None  # noqa: S101 - a query is not divided
-        name, also = _name(reading.table), f" AND ({reading.where}\n)" if reading.where else ""
+    def _read_divided(self, table: Table, reading: Reading, expressions: str) -> Iterator[pa.RecordBatch]:
+        name, also = table_name(table), f" AND ({reading.where}\n)" if reading.where else ""
 
         def select(pages: str) -> str:
             return f"SELECT {expressions} FROM {name} WHERE {pages}{also}"
@@ -138,7 +142,7 @@ class PostgreSQL:
 
     def existing(self, table: Table) -> list[Column] | None:
         """Return the columns of a table."""
-        rows = self._rows(_COLUMNS, _name(table))
+        rows = self._rows(_COLUMNS, table_name(table))
         return [Column(str(name), kind_of(native) or open_kind(native), str(native)) for name, native in rows] or None
 
     def stored(self, kind: str, *, key: bool = False) -> tuple[str, str] | None:
@@ -154,10 +158,11 @@ class PostgreSQL:
 
     def create_statement(self, table: Table, columns: Sequence[Column], key: Sequence[str] = ()) -> str:
         """Return the DDL of a table."""
-        lines = [f"{quoted(column.name)} {column.native}" for column in columns]
-        if key:
-            lines.append(f"PRIMARY KEY ({', '.join(map(quoted, key))})")
-        return f"CREATE TABLE {_name(table)} (\n  " + ",\n  ".join(lines) + "\n)"
+        return create_table(f"CREATE TABLE {table_name(table)}", columns, key)
+
+    def alter_statements(self, writing: Writing) -> list[str]:
+        """Return the DDL that adds and widens columns."""
+        return alter_statements(table_name(writing.table), writing)
 
     def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         """Write all rows in one transaction, or none."""
@@ -187,26 +192,29 @@ class PostgreSQL:
             session.execute(self.create_statement(target, writing.columns, writing.key))
             session.ingest(target.name, source.reader, schema=target.schema)
             return
+        if stays(self._rows, target):
+            self._exchange_rows(session, writing, source)
+            return
         staging = Table(target.schema or self._schema_of(target), f"{STAGING}_{abs(hash(target.name)) % 10**8}")
-        keeps_place = bool(self._one(_DEPENDENTS, *[_name(target)] * 3))
         if writing.same:
-            like = "INCLUDING DEFAULTS" if keeps_place else "INCLUDING ALL"
-            session.execute(f"CREATE TABLE {_name(staging)} (LIKE {_name(target)} {like})")
+            session.execute(f"CREATE TABLE {table_name(staging)} (LIKE {table_name(target)} INCLUDING ALL)")
         else:
             session.execute(self.create_statement(staging, writing.columns, writing.key))
         session.ingest(staging.name, source.reader, schema=staging.schema)
-        if keeps_place:
-            if not writing.same:
-                raise TransferRefused(
-                    f"{target} has other columns, and views, keys or triggers depend on it.",
-                    "Replace it with the columns that it has, or drop what depends on it.",
-                )
-            names = ", ".join(quoted(column.name) for column in writing.columns)
-            session.execute(f"DELETE FROM {_name(target)}", f"INSERT INTO {_name(target)} ({names}) SELECT {names} FROM {_name(staging)}")
-            session.execute(f"DROP TABLE {_name(staging)}")
-            return
-        session.execute(f"LOCK TABLE {_name(target)} IN ACCESS EXCLUSIVE MODE", *self._grants(target, staging))
-        session.execute(f"DROP TABLE {_name(target)}", f"ALTER TABLE {_name(staging)} RENAME TO {quoted(target.name)}")
+        swap(self._rows, session, target, staging, copied=writing.same)
+
+    def _exchange_rows(self, session: Session, writing: Writing, source: Source) -> None:
+        """Replace rows and keep the table, because more belongs to it than a new one would have."""
+        target = writing.table
+        refuse_cascades(target, cascading(self._rows, target))
+        if not writing.same:
+            raise TransferRefused(
+                f"{target} has other columns, and views, keys, triggers or a sequence belong to it.",
+                "Replace it with the columns that it has, or drop what belongs to it.",
+            )
+        staging, names = self._staged(session, writing, source), listed(column.name for column in writing.columns)
+        session.execute(f"DELETE FROM {table_name(target)}")
+        session.execute(f"INSERT INTO {table_name(target)} ({names}) {_OVERRIDING}SELECT {names} FROM {staging}")
 
     def _append(self, session: Session, writing: Writing, source: Source) -> None:
         self._prepare(session, writing)
@@ -214,27 +222,23 @@ class PostgreSQL:
 
     def _upsert(self, session: Session, writing: Writing, source: Source) -> None:
         self._prepare(session, writing)
-        target, staging = _name(writing.table), quoted(STAGING)
-        lines = ", ".join(f"{quoted(column.name)} {column.native}" for column in writing.columns)
-        session.execute(f"CREATE TEMPORARY TABLE {staging} ({lines}) ON COMMIT DROP")
-        session.ingest(STAGING, source.reader, temporary=True)
-        keys = ", ".join(quoted(name) for name in writing.key)
-        nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in writing.key)
-        check = (
-            f"SELECT (SELECT count(*) FROM {staging} WHERE {nulls}) AS nulls, count(*) - count(DISTINCT ({keys})) AS twice FROM {staging}"
-        )
-        refuse_bad_keys(writing, **session.rows(check)[0])
-        session.execute(f"CREATE INDEX ON {staging} ({keys})", f"ANALYZE {staging}")
+        target, staging = table_name(writing.table), self._staged(session, writing, source)
+        refuse_bad_keys(writing, **session.rows(bad_keys_select(staging, writing.key))[0])
+        session.execute(f"CREATE INDEX ON {staging} ({listed(writing.key)})", f"ANALYZE {staging}")
         # Nobody else may add a row of the same key between the two statements; readers go on.
         session.execute(f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
-        session.execute(*merge_statements(target, staging, writing.columns, writing.key, _UPDATE))
+        session.execute(*merge_statements(target, staging, writing.columns, writing.key, overriding=_OVERRIDING))
+
+    def _staged(self, session: Session, writing: Writing, source: Source) -> str:
+        """Put the rows into a table of this transaction; return its name, quoted."""
+        session.execute(create_table(f"CREATE TEMPORARY TABLE {quoted(STAGING)}", writing.columns) + " ON COMMIT DROP")
+        session.ingest(STAGING, source.reader, temporary=True)
+        return quoted(STAGING)
 
     def _prepare(self, session: Session, writing: Writing) -> None:
         if not writing.exists:
             session.execute(self.create_statement(writing.table, writing.columns, writing.key))
-        target = _name(writing.table)
-        session.execute(*(f"ALTER TABLE {target} ADD COLUMN {quoted(column.name)} {column.native}" for column in writing.added))
-        session.execute(*(f"ALTER TABLE {target} ALTER COLUMN {quoted(column.name)} TYPE {column.native}" for column in writing.widened))
+        session.execute(*self.alter_statements(writing))
 
     def _commit(self, session: Session) -> None:
         """Commit; when the answer is lost, ask the server whether it did."""
@@ -251,17 +255,6 @@ class PostgreSQL:
                     raise
             raise TransferFailed(f"{self.address.label} did not answer whether it kept the rows.", "Look at the target.") from lost
 
-    def _grants(self, target: Table, staging: Table) -> list[str]:
-        """Return the statements that give a new table the owner and the privileges of the one that it replaces."""
-        select = """
-            SELECT a.privilege_type, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, a.is_grantable
-            FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = to_regclass(%s) AND a.grantee <> c.relowner
-        """
-        return [
-            f"GRANT {privilege} ON {_name(staging)} TO {grantee}{' WITH GRANT OPTION' if option else ''}"
-            for privilege, grantee, option in self._rows(select, _name(target))
-        ]
-
     # Reading ----------------------------------------------------------------------------------------------------------
 
     def _measured(self, reading: Reading, columns: Sequence[Column]) -> list[Column]:
@@ -273,10 +266,9 @@ class PostgreSQL:
             name = quoted(column.name)
             select = (
                 f"SELECT max(length(trunc(abs({name}))::text)), max(scale({name})), bool_or({name}::text ~ '[A-Za-z]')"
-                f" FROM {_relation(reading)}"
+                f" FROM {relation(reading)}"
             )
-            with self._told():
-                ((whole, scale, odd),) = self._rows(select)
+            ((whole, scale, odd),) = self._rows(select)
             digits, decimals = (whole or 1) + (scale or 0), scale or 0
             kind = UNKNOWN if odd or digits > MAX_DIGITS else f"DECIMAL({MAX_DIGITS},{decimals})"
             measured[number] = Column(column.name, kind, column.native)
@@ -288,15 +280,14 @@ class PostgreSQL:
             if element(column.kind) is None:
                 continue
             name = quoted(column.name)
-            with self._told():
-                found = self._rows(f"SELECT 1 FROM {_relation(reading)} WHERE array_ndims({name}) > 1 LIMIT 1")
+            found = self._rows(f"SELECT 1 FROM {relation(reading)} WHERE array_ndims({name}) > 1 LIMIT 1")
             if found:
                 message = f"Column {column.name} ({column.native}) holds arrays of arrays."
                 raise TransferRefused(message, f"To send it as text: --cast {column.name}=VARCHAR", column=column.name, kind=column.kind)
 
     def _schema_of(self, table: Table) -> str:
         select = "SELECT nspname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid = to_regclass(%s)"
-        return str(self._one(select, _name(table)))
+        return str(self._one(select, table_name(table)))
 
     def _session(self, *, transaction: bool) -> Session:
         separator = "&" if "?" in self._url else "?"
@@ -307,7 +298,8 @@ class PostgreSQL:
         return self._rows(select, *values)[0][0]
 
     def _rows(self, select: str, *values: object) -> list[tuple[Any, ...]]:
-        return self._connection.execute(select, values or None).fetchall()
+        with self._told():
+            return self._connection.execute(select, values or None).fetchall()
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -346,13 +338,3 @@ def _sent(column: Column) -> str:
     # The driver makes text of a numeric, digit by digit; the server does so in a third of the time.
     as_text = column.kind == UNKNOWN or column.native == "name" or decimal(column.kind) is not None
     return f"{name}::text AS {name}" if as_text else name
-
-
-def _name(table: Table) -> str:
-    return f"{quoted(table.schema)}.{quoted(table.name)}" if table.schema else quoted(table.name)
-
-
-def _relation(reading: Reading) -> str:
-    """Return what stands behind FROM."""
-    relation = _name(reading.table) if reading.table is not None else f"(\n{reading.select}\n) AS q"
-    return f"(SELECT * FROM {relation} WHERE {reading.where}) AS q" if reading.where else relation

@@ -7,9 +7,12 @@ SQLite has five kinds of values, and a column takes any of them. What else a val
 from __future__ import annotations
 
 import contextlib
+import os
 import re
-import sqlite3
+import threading
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .adbc import Session, Source, schema_of
@@ -25,12 +28,19 @@ from .base import (
     Writing,
     first_line,
     matching,
-    merge_statements,
-    quoted,
-    refuse_bad_keys,
 )
 from .faults import OTHER, fault
 from .kinds import UNKNOWN, arrow_type, decimal, element
+from .sql import (
+    alter_statements,
+    bad_keys_select,
+    create_table,
+    listed,
+    merge_statements,
+    quoted,
+    refuse_bad_keys,
+    relation,
+)
 from .values import convert, refuse_not_finite, text_form
 
 if TYPE_CHECKING:
@@ -38,7 +48,6 @@ if TYPE_CHECKING:
 
 BUSY_MILLISECONDS = 60_000
 STAGING, VIEW = "pdbt_rows", "pdbt_reading"
-_UPDATE = "UPDATE {target} AS t SET {set} FROM {staging} AS s WHERE {on}"
 _INTEGERS = frozenset("BOOLEAN SMALLINT INTEGER BIGINT".split())
 _AS_THEY_ARE = frozenset("VARCHAR BLOB".split())
 _NATIVE = {
@@ -80,6 +89,8 @@ _KINDS = {
 # What SQLite calls the values of a column that is of a kind.
 _STORED_AS = {"integer": _INTEGERS, "real": frozenset({"FLOAT", "DOUBLE"}), "blob": frozenset({"BLOB"})}
 _DECIMAL = re.compile(r"DECIMAL TEXT\((\d+),\s*(\d+)\)")
+# SQLite has one writer at a time: tables that arrive together wait here, and not for a lock that another one's end makes them lose.
+_writers: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
 
 class SQLite:
@@ -88,7 +99,7 @@ class SQLite:
     def __init__(self, address: Address) -> None:
         """Remember the file; it is opened when it is needed."""
         self.address = address
-        self._sqlite: sqlite3.Connection | None = None
+        self._session: Session | None = None
 
     def version(self) -> str:
         """Return product and version."""
@@ -101,9 +112,7 @@ class SQLite:
 
     def may_create(self) -> bool:
         """Whether the file may be written to."""
-        import os
-
-        return self.address.path is not None and os.access(self.address.path, os.W_OK)
+        return os.access(self.address.file, os.W_OK)
 
     def describe(self, reading: Reading) -> list[Column]:
         """Return the columns that are read: what is declared, if the values are that; else what the values are."""
@@ -113,22 +122,22 @@ class SQLite:
         kinds: list[tuple[str | None, str | None]] = []
         for start in range(0, len(known), 400):  # two results each, of the 2,000 that a query may have
             wanted = ", ".join(f"min({kind}), max({kind})" for kind in known[start : start + 400])
-            (row,) = self._rows(f"SELECT {wanted} FROM {_relation(reading)}")
+            (row,) = self._rows(f"SELECT {wanted} FROM {relation(reading)}")
             kinds += zip(row[::2], row[1::2], strict=True)
         return [_column(name, native, *stored) for (name, native), stored in zip(found, kinds, strict=True)]
 
     def estimate(self, reading: Reading) -> int | None:
         """Count the rows."""
-        return int(self._rows(f"SELECT count(*) FROM {_relation(reading)}")[0][0])
+        return int(self._rows(f"SELECT count(*) FROM {relation(reading)}")[0][0])
 
     def read(self, reading: Reading, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
         """Yield the rows. ADBC takes a column's type from the first row, so an example goes before the others."""
         names = [quoted(column.name) for column in columns]
         examples = ", ".join(f"{_example(column.kind)} AS {name}" for column, name in zip(columns, names, strict=True))
         values = ", ".join(_sent(column) for column in columns)
-        select = f"SELECT {examples} UNION ALL SELECT {values} FROM {_relation(reading)}"
+        select = f"SELECT {examples} UNION ALL SELECT {values} FROM {relation(reading)}"
         options = {"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)}
-        with contextlib.closing(self._session("ro", transaction=False)) as session, session.stream(select, options) as batches:
+        with contextlib.closing(self._connect(transaction=False)) as session, session.stream(select, options) as batches:
             for number, batch in enumerate(batches):
                 if batch.num_rows > (0 if number else 1):
                     yield convert(batch.slice(0 if number else 1), columns)
@@ -142,9 +151,10 @@ class SQLite:
 
     def existing(self, table: Table) -> list[Column] | None:
         """Return the columns of a table."""
-        if self.address.path is not None and not self.address.path.exists():
+        if not self.address.file.exists():
             return None
-        rows = self._rows("SELECT name, type FROM pragma_table_info(?)", table.name)
+        name = table.name.replace("'", "''")
+        rows = self._rows(f"SELECT name, type FROM pragma_table_info('{name}')")
         return [Column(str(name), _declared_kind(str(native)), str(native)) for name, native in rows] or None
 
     def stored(self, kind: str, *, key: bool = False) -> tuple[str, str] | None:
@@ -159,25 +169,29 @@ class SQLite:
 
     def create_statement(self, table: Table, columns: Sequence[Column], key: Sequence[str] = ()) -> str:
         """Return the DDL of a table."""
-        lines = [f"{quoted(column.name)} {column.native}" for column in columns]
-        if key:
-            lines.append(f"PRIMARY KEY ({', '.join(map(quoted, key))})")
-        return f"CREATE TABLE {quoted(table.name)} (\n  " + ",\n  ".join(lines) + "\n)"
+        return create_table(f"CREATE TABLE {quoted(table.name)}", columns, key)
+
+    def alter_statements(self, writing: Writing) -> list[str]:
+        """Return the DDL that adds columns; SQLite changes no type."""
+        if writing.widened:
+            names = ", ".join(column.name for column in writing.widened)
+            raise TransferRefused(f"SQLite cannot change the type of a column ({names}).", "Replace the table, or add --cast.")
+        return alter_statements(quoted(writing.table.name), writing)
 
     def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         """Write all rows in one transaction, or none."""
         schema = schema_of([(column.name, _sent_type(column.kind)) for column in writing.columns])
         source = Source(schema, (_as_sent(batch, writing.columns, schema) for batch in batches))
-        with contextlib.closing(self._session("rwc", transaction=True)) as session, source.telling():
+        with _writers[self.address.file], contextlib.closing(self._connect(transaction=True)) as session, source.telling():
             self._write(session, writing, source)
             session.commit()
         return source.rows
 
     def close(self) -> None:
         """Close the file."""
-        if self._sqlite is not None:
-            self._sqlite.close()
-            self._sqlite = None
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
     def _write(self, session: Session, writing: Writing, source: Source) -> None:
         target = quoted(writing.table.name)
@@ -186,57 +200,57 @@ class SQLite:
         elif writing.mode == "replace" or not writing.exists:
             session.execute(f"DROP TABLE IF EXISTS {target}", self.create_statement(writing.table, writing.columns, writing.key))
         else:
-            if writing.widened:
-                names = ", ".join(column.name for column in writing.widened)
-                raise TransferRefused(f"SQLite cannot change the type of a column ({names}).", "Replace the table, or add --cast.")
-            session.execute(*(f"ALTER TABLE {target} ADD COLUMN {quoted(column.name)} {column.native}" for column in writing.added))
+            session.execute(*self.alter_statements(writing))
         if writing.mode != "upsert":
             session.ingest(writing.table.name, source.reader)
             return
         self._stage(session, writing, source)
-        keys = ", ".join(quoted(name) for name in writing.key)
-        nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in writing.key)
-        twice = f"(SELECT count(*) FROM {STAGING}) - (SELECT count(*) FROM (SELECT DISTINCT {keys} FROM {STAGING}))"
-        check = f"SELECT (SELECT count(*) FROM {STAGING} WHERE {nulls}) AS nulls, {twice} AS twice"
-        refuse_bad_keys(writing, **session.rows(check)[0])
-        session.execute(f"CREATE INDEX pdbt_rows_key ON {STAGING} ({keys})")
-        session.execute(*merge_statements(target, STAGING, writing.columns, writing.key, _UPDATE))
+        refuse_bad_keys(writing, **session.rows(bad_keys_select(STAGING, writing.key))[0])
+        session.execute(f"CREATE INDEX pdbt_rows_key ON {STAGING} ({listed(writing.key)})")
+        session.execute(*merge_statements(target, STAGING, writing.columns, writing.key))
         session.execute(f"DROP TABLE {STAGING}")
 
     def _stage(self, session: Session, writing: Writing, source: Source) -> None:
         """Put the rows into a table of the same transaction, which is gone at its end."""
-        lines = ", ".join(f"{quoted(column.name)} {column.native}" for column in writing.columns)
-        session.execute(f"DROP TABLE IF EXISTS {STAGING}", f"CREATE TABLE {STAGING} ({lines})")
+        session.execute(f"DROP TABLE IF EXISTS {STAGING}", create_table(f"CREATE TABLE {STAGING}", writing.columns))
         session.ingest(STAGING, source.reader)
 
     def _declared(self, reading: Reading) -> list[tuple[str, str]]:
         """Return names and declared types of what is read; SQLite tells those of a query through a view."""
-        self._rows(f"CREATE TEMP VIEW {VIEW} AS SELECT * FROM {_relation(reading)}")
+        self._opened.execute(f"CREATE TEMP VIEW {VIEW} AS SELECT * FROM {relation(reading)}")
         try:
             rows = self._rows(f"SELECT name, type FROM pragma_table_info('{VIEW}')")
         finally:
-            self._rows(f"DROP VIEW temp.{VIEW}")
-        return [(str(name), str(native)) for name, native in rows]
+            self._opened.execute(f"DROP VIEW temp.{VIEW}")
+        # An expression's whole numbers are INT to SQLite, however many bits they have; a column INT of a table has 32 to pdbt.
+        whole = "INT" if reading.table is not None else "BIGINT"
+        return [(str(name), whole if native == "INT" else str(native)) for name, native in rows]
 
-    def _session(self, mode: str, *, transaction: bool) -> Session:
-        assert self.address.path is not None  # noqa: S101 - what makes it SQLite's
-        session = Session("sqlite", f"{self.address.path.as_uri()}?mode={mode}", self._failure, transaction=transaction)
+    @property
+    def _opened(self) -> Session:
+        if self._session is None:
+            self._session = self._connect(transaction=False)
+        return self._session
+
+    def _connect(self, *, transaction: bool) -> Session:
+        """Connect, always through the same library: what one copy of SQLite locks, another one in this process does not see.
+
+        A file that may be written to is opened so: else what a killed writer left could not be taken back, and nothing be read.
+        """
+        mode = "rwc" if transaction else "rw" if self.may_create() else "ro"
+        session = Session("sqlite", f"{self.address.file.as_uri()}?mode={mode}", self._failure, transaction=transaction)
         session.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
         return session
 
-    def _rows(self, select: str, *values: object) -> list[tuple[Any, ...]]:
-        try:
-            if self._sqlite is None:
-                assert self.address.path is not None  # noqa: S101 - what makes it SQLite's
-                self._sqlite = sqlite3.connect(f"{self.address.path.as_uri()}?mode=ro", uri=True, isolation_level=None)
-            return self._sqlite.execute(select, values).fetchall()
-        except sqlite3.Error as error:
-            if self._sqlite is None or "not a database" in str(error) or "unable to open" in str(error):
-                raise fault(OTHER, self.address, str(error)) from None
-            raise self._failure(error) from error
+    def _rows(self, select: str) -> list[tuple[Any, ...]]:
+        with self._opened.stream(select) as batches:
+            columns = batches.read_all().columns
+        return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
     def _failure(self, error: Exception) -> Exception:
         said = re.sub(r"^[A-Z_]+: (failed to execute: )?", "", first_line(error)).rstrip(".")
+        if "not a database" in said or "unable to open" in said:
+            return fault(OTHER, self.address, said)
         if "locked" in said or "busy" in said:
             return ConnectionLost(f"{self.address.label}: another program is writing to it: {said}.", "Try again when it is done.")
         return TransferFailed(f"{self.address.label}: {said}.", "The target is as it was.")
@@ -263,7 +277,8 @@ def _column(name: str, native: str, least: str | None, most: str | None) -> Colu
             fits is None and declared and not any(declared in some for some in _STORED_AS.values())
         ):
             return Column(name, declared, shown)
-        if declared in (UNKNOWN, "VARCHAR") or (declared in ("FLOAT", "DOUBLE") and least == "integer"):
+        # SQLite calls a column BLOB of which it knows nothing, as an expression's.
+        if declared in (UNKNOWN, "VARCHAR", "BLOB") or (declared in ("FLOAT", "DOUBLE") and least == "integer"):
             return Column(name, {"integer": "BIGINT", "real": "DOUBLE", "blob": "BLOB"}.get(least, "VARCHAR"), shown)
         return Column(name, UNKNOWN, f"{shown}, with values of type {least}")
     if (least, most) == ("integer", "real"):
@@ -310,8 +325,3 @@ def _sent(column: Column) -> str:
     if column.kind == "TIMESTAMPTZ":
         return f"replace(replace({name}, '+00:00', ''), 'Z', '') AS {name}"
     return f"CAST({name} AS TEXT) AS {name}" if column.kind == UNKNOWN else f"{name} AS {name}"
-
-
-def _relation(reading: Reading) -> str:
-    relation = quoted(reading.table.name) if reading.table is not None else f"(\n{reading.select}\n) AS q"
-    return f"(SELECT * FROM {relation} WHERE {reading.where}) AS q" if reading.where else relation

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 UUID_BYTES = 16
-_UUID_DASHES = (8, 13, 18, 23)
+_UUID_PARTS = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))  # of its digits, between dashes
 _MICROSECONDS_A_DAY = 86_400_000_000
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, counted from 1970-01-01
 DATES_OUTSIDE = "a date outside of the years 1 to 9999"
@@ -149,18 +149,19 @@ def uuid_bytes(texts: pa.Array) -> pa.Array:
 
 def uuid_texts(array: pa.Array) -> pa.Array:
     """Return UUIDs, given as 16 bytes each, as text in lower case."""
-    import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     known = array.drop_null()
-    digits = b"".join(known.to_pylist()).hex().encode()
-    characters = np.frombuffer(digits, np.uint8).reshape(len(known), 2 * UUID_BYTES)
-    for place in _UUID_DASHES:
-        characters = np.insert(characters, place, ord("-"), axis=1)
-    width = 2 * UUID_BYTES + len(_UUID_DASHES)
-    offsets = np.arange(0, (len(known) + 1) * width, width, dtype=np.int32)
-    texts = pa.StringArray.from_buffers(len(known), pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(characters)))
-    return _spread(texts, array)
+    digits = pa.py_buffer(b"".join(known.to_pylist()).hex().encode())
+    plain = pa.FixedSizeBinaryArray.from_buffers(pa.binary(2 * UUID_BYTES), len(known), [None, digits]).cast(pa.string())
+    parts = [pc.utf8_slice_codeunits(plain, start, stop) for start, stop in _UUID_PARTS]
+    return _spread(pc.binary_join_element_wise(*parts, "-"), array)
+
+
+def with_uuid_texts(batch: pa.RecordBatch, columns: Sequence[Column]) -> list[pa.Array]:
+    """Return the columns of a batch, UUIDs as text."""
+    return [uuid_texts(array) if column.kind == "UUID" else array for array, column in zip(batch.columns, columns, strict=True)]
 
 
 def _spread(values: pa.Array, like: pa.Array) -> pa.Array:

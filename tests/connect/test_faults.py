@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from pdbt.connect import choose
-from pdbt.connect.base import ConnectionLost
+from pdbt.connect.base import ConnectionLost, TransferFailed
 from pdbt.connect.execution import carry_out
 from tests import mysql
-from tests.connect.databases import Place, digest, make_every_type
+from tests.connect.databases import NAMES, Place, digest, make_every_type
+from tests.connect.own_postgres import OwnServer
+
+AWAY_SECONDS = 1.5  # longer than the first pause between two attempts, and shorter than all of them
 
 CUT = {
     "postgresql": (
@@ -66,3 +71,44 @@ def test_a_server_that_forbids_load_data_is_given_inserts(places: dict[str, Plac
     finally:
         mysql.execute(mysql_server, f"SET GLOBAL local_infile = {before}")
     assert digest(places["mysql"], "t") == digest(places["duckdb"], "made")
+
+
+@pytest.mark.parametrize("end", ["origin", "destination"])
+def test_a_server_that_is_started_anew_is_waited_for(places: dict[str, Place], own_postgres: OwnServer, end: str) -> None:
+    numbers = "SELECT i::BIGINT AS id, repeat('x', 300) AS name FROM"  # more than a client takes in before it gives the first rows
+    places["duckdb"].execute(f"CREATE TABLE o AS {numbers} range(300000) r(i)")
+    own_postgres.execute("DROP TABLE IF EXISTS o", "DROP TABLE IF EXISTS t", f"CREATE TABLE o AS {numbers} generate_series(0, 299999) i")
+    ends = (own_postgres.url("postgres", ""), places["duckdb"].url)
+    (wanted,) = choose(*(ends if end == "origin" else ends[::-1]), table="o", target="t")
+    stops = iter([True])
+    later = threading.Timer(AWAY_SECONDS, own_postgres.start)
+
+    def progress(rows: int, size: int) -> None:
+        if next(stops, False):
+            own_postgres.stop()
+            later.start()
+
+    try:
+        done = carry_out(wanted, progress)
+    finally:
+        later.join()
+    assert done.rows == 300_000
+    assert done.attempts > 2  # the second found the port closed
+    select = "SELECT count(*), count(DISTINCT id) FROM t"
+    assert (places["duckdb"].execute(select) if end == "origin" else own_postgres.execute(select)) == [(300_000, 300_000)]
+
+
+@pytest.mark.parametrize("end", NAMES)
+def test_a_query_that_fails_at_a_late_row_is_told_in_one_sentence(places: dict[str, Place], end: str) -> None:
+    place, other = places[end], places["duckdb" if end != "duckdb" else "sqlite"]
+    made = "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 200000) SELECT i FROM r"
+    place.execute(*(["SET SESSION max_recursive_iterations = 300000"] if end == "mysql" else []), f"CREATE TABLE o AS {made}")
+    late = {
+        "postgresql": "SELECT 1 / (i - 190000) AS x FROM o",
+        "mysql": "SELECT i, (SELECT 1 UNION SELECT 2 FROM o AS p WHERE o.i = 190000) AS x FROM o",
+        "sqlite": "SELECT i, abs(CASE WHEN i = 190000 THEN -9223372036854775807 - 1 ELSE i END) AS x FROM o",
+        "duckdb": "SELECT CASE WHEN i = 190000 THEN error('late') ELSE i::VARCHAR END AS x FROM o",
+    }[end]
+    (wanted,) = choose(place.url, other.url, query=late, target="t")
+    with pytest.raises(TransferFailed, match=r"division by zero|more than 1 row|integer overflow|late"):
+        carry_out(wanted)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pdbt.connect import transfer
 from tests.conftest import StartProcess
-from tests.connect.databases import NAMES, Place
+from tests.connect.databases import NAMES, DuckDBFile, Place, SQLiteFile
 
 PROGRAM = Path(__file__).with_name("transferring_process.py")
 ROWS, THERE, KILLS = 2_000_000, 1_000, 20
@@ -40,8 +41,6 @@ def held(place: Place) -> tuple[int, int]:
 @pytest.mark.parametrize("mode", ["replace", "append", "upsert"])
 @pytest.mark.parametrize("end", NAMES)
 def test_a_target_is_never_partial(places: dict[str, Place], tmp_path: Path, start_process: StartProcess, end: str, mode: str) -> None:
-    from tests.connect.databases import DuckDBFile
-
     origin, target = DuckDBFile(tmp_path / "origin.duckdb"), places[end]
     origin.execute(f"CREATE TABLE origin AS SELECT i::BIGINT AS id, 'row ' || i AS name FROM range({ROWS}) r(i)")
     chance = random.Random(f"{end} {mode}")
@@ -89,3 +88,25 @@ def _settled(target: Place) -> tuple[int, int]:
         time.sleep(0.2)
         return held(target)
     return first
+
+
+def test_a_file_whose_writer_was_killed_is_read_and_written_at_once(
+    places: dict[str, Place], tmp_path: Path, start_process: StartProcess
+) -> None:
+    program = (
+        "import os, sqlite3, sys\nconnection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "connection.executescript('PRAGMA cache_size = 5; BEGIN; UPDATE t SET name = name || hex(zeroblob(500)) WHERE id % 2 = 0')\n"
+        "print('changed', flush=True)\nsys.stdin.read()\nos.read(os.pipe()[0], 1)\n"
+    )
+    place = places["sqlite"]
+    assert isinstance(place, SQLiteFile)
+    fill(place)
+    process = start_process([sys.executable, "-c", program, place.path])
+    assert process.stdout is not None
+    assert process.stdout.readline() == "changed\n"
+    process.kill()
+    process.wait(LONGEST_SECONDS)
+    assert place.path.with_name("place.sqlite-journal").stat().st_size  # what is half done can be taken back by it
+    transfer(place.url, str(tmp_path / "copy.duckdb"), table="t")
+    assert held(DuckDBFile(tmp_path / "copy.duckdb")) == BEFORE
+    assert place.execute("SELECT DISTINCT name FROM t") == [("old",)]

@@ -167,23 +167,13 @@ def test_a_row_that_breaks_a_rule_of_the_target_leaves_it_as_it_was(places: dict
     assert rows(places[end], "t") == [(1999, "there")]
 
 
-def test_a_view_on_the_target_goes_on_to_work_and_grants_stay(places: dict[str, Place]) -> None:
+def test_a_view_on_the_target_goes_on_to_work(places: dict[str, Place]) -> None:
     target = places["postgresql"]
     make(target, "t", (1, "a"))
-    make(target, "u", (1, "a"))
-    target.execute("CREATE VIEW v AS SELECT * FROM t", "GRANT SELECT ON u TO PUBLIC", "CREATE INDEX ui ON u (id)")
-    make(places["sqlite"], "o", (5, "five"))
-    for name in ("t", "u"):
-        places["sqlite"].execute("DROP TABLE o")
-        places["sqlite"].execute("CREATE TABLE o (id BIGINT, name TEXT)", "INSERT INTO o VALUES (5, 'five')")
-        target.execute(f"DROP VIEW IF EXISTS v{name}")
-        transfer(places["sqlite"].url, target.url, table="o", target="w")
-        transfer(target.url, target.url, query="SELECT id, name::varchar(100) AS name FROM w", target=name)
-        assert rows(target, name) == [(5, "five")]
-    assert rows(target, "v") == [(5, "five")]
-    assert target.execute("SELECT has_table_privilege('public', 'u', 'SELECT'), to_regclass('ui') IS NOT NULL") == [(True, True)] or (
-        target.execute("SELECT count(*) FROM information_schema.role_table_grants WHERE table_name = 'u' AND grantee = 'PUBLIC'") == [(1,)]
-    )
+    target.execute("CREATE VIEW v AS SELECT * FROM t")
+    make(target, "o", (5, "five"))
+    transfer(target.url, target.url, table="o", target="t")
+    assert rows(target, "t") == rows(target, "v") == [(5, "five")]
 
 
 def test_a_query_with_a_condition_and_a_semicolon_is_read(places: dict[str, Place]) -> None:

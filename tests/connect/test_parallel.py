@@ -9,11 +9,20 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from pdbt.connect import transfer
+from pdbt.connect import choose, transfer
 from pdbt.connect.divided import FEWEST_PAGES, ranges
+from pdbt.connect.execution import carry_out
 from tests.connect.databases import Place
 
-ROWS = 200_000
+ROWS, READERS = 200_000, 3  # its pages are enough for three
+
+
+def readers(place: Place) -> int:
+    """Return how many connections of a transfer there are."""
+    ((found,),) = place.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pdbt transfer' AND datname = current_database()"
+    )
+    return int(found)
 
 
 @pytest.fixture
@@ -53,10 +62,13 @@ def busy(origin: Place) -> Iterator[None]:
 
 def test_four_connections_see_one_consistent_picture_of_a_table_that_changes(places: dict[str, Place], origin: Place, busy: None) -> None:
     target = places["duckdb"]
+    (wanted,) = choose(origin.url, target.url, table="accounts", parallel=4)
+    seen: list[int] = []
     for _ in range(2):
-        done = transfer(origin.url, target.url, table="accounts", parallel=4)
+        done = carry_out(wanted, lambda rows, size: seen.append(readers(origin)))
         assert (done.rows, done.note) == (ROWS, "")
         assert target.execute("SELECT count(*), count(DISTINCT id), sum(balance) FROM accounts") == [(ROWS, ROWS, 100 * ROWS)]
+    assert max(seen) == READERS
 
 
 def test_a_condition_is_kept_and_what_cannot_be_divided_says_why(places: dict[str, Place], origin: Place) -> None:

@@ -28,7 +28,10 @@ def test_a_transfer_that_fails_three_times_is_told_once_and_once_when_it_works_a
 
     assert [transfer() for _ in range(3)] == [1, 1, 1]
     assert listener.titles == [f"shop: the transfer to t of DuckDB {target} failed"]
-    assert listener.received[0]["message"].splitlines()[:2] == [f"From: t of SQLite {origin}", f"Step: transfer to t of DuckDB {target}"]
+    lines = listener.received[0]["message"].splitlines()
+    assert lines[:2] == [f"Project: shop ({project})", f"Step: transfer to t of DuckDB {target}"]
+    assert lines[2] == f"From: t of SQLite {origin}"
+    assert lines[3].startswith("Error: ")
     with closing(sqlite3.connect(origin)) as connection, connection:
         connection.execute("CREATE TABLE t (a INTEGER)")
     assert transfer() == 0

@@ -45,7 +45,7 @@ def run_failed(settings: Settings, report: Report, error: BaseException, link: s
     said = str(error).strip() or type(error).__name__
     first = report.redact(said.splitlines()[0])[:_CHARACTERS]
     title = f"failed at {step}" if step else "failed"
-    notices_of(settings, report.note).failed(RUN, title, [*_place(settings, step), f"Error: {first}", _where(settings, link)])
+    notices_of(settings, report.note).failed(RUN, title, [*place(settings, step), f"Error: {first}", _where(settings, link)])
 
 
 def run_published(settings: Settings, report: Report, results: Mapping[str, int]) -> None:
@@ -64,11 +64,12 @@ def run_published(settings: Settings, report: Report, results: Mapping[str, int]
         if rows:
             notices.succeeded(f"{EMPTY} {table}", f"{table} has rows again")
         else:
-            lines = [*_place(settings, f"build {table}"), f"Error: {table} has no rows.", _where(settings, "")]
+            lines = [*place(settings, f"build {table}"), f"Error: {table} has no rows.", _where(settings, "")]
             notices.failed(f"{EMPTY} {table}", f"{table} is empty", lines, event="empty")
 
 
-def _place(settings: Settings, step: str) -> list[str]:
+def place(settings: Settings, step: str) -> list[str]:
+    """Return the lines that say where it happened: the project, and the step if there is one."""
     return [f"Project: {settings.name} ({settings.project})", *([f"Step: {step}"] if step else [])]
 
 

@@ -1,0 +1,94 @@
+"""SQL that several kinds of database are sent: names, what stands behind FROM, DDL, and the merging of rows by key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from .base import Column, Reading, Table, TransferRefused, Writing
+
+UPDATE = "UPDATE {target} AS t SET {set} FROM {staging} AS s WHERE {on}"
+
+
+def quoted(name: str, mark: str = '"') -> str:
+    """Return an identifier as SQL writes it."""
+    return mark + name.replace(mark, mark * 2) + mark
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return identifiers with commas between them."""
+    return ", ".join(map(quoted, names))
+
+
+def table_name(table: Table, mark: str = '"') -> str:
+    """Return a table's name, with its schema where it says one."""
+    return ".".join(quoted(part, mark) for part in (table.schema, table.name) if part)
+
+
+def relation(reading: Reading, mark: str = '"') -> str:
+    """Return what stands behind FROM; a comment at the end of what a person wrote ends with its line."""
+    found = table_name(reading.table, mark) if reading.table is not None else f"(\n{reading.select}\n) AS q"
+    return f"(SELECT * FROM {found} WHERE {reading.where}\n) AS q" if reading.where else found
+
+
+def create_table(head: str, columns: Sequence[Column], key: Sequence[str] = ()) -> str:
+    """Return the DDL of a table; `head` is what stands before its columns."""
+    lines = [f"{quoted(column.name)} {column.native}" for column in columns]
+    if key:
+        lines.append(f"PRIMARY KEY ({listed(key)})")
+    return f"{head} (\n  " + ",\n  ".join(lines) + "\n)"
+
+
+def alter_statements(
+    target: str, writing: Writing, add: str = "ADD COLUMN {name} {native}", widen: str = "ALTER COLUMN {name} TYPE {native}"
+) -> list[str]:
+    """Return the DDL that adds and widens columns of a target, whose name is quoted; each change as its database writes it."""
+    changes = [(add, column) for column in writing.added] + [(widen, column) for column in writing.widened]
+    return [f"ALTER TABLE {target} {change.format(name=quoted(column.name), native=column.native)}" for change, column in changes]
+
+
+def merge_statements(
+    target: str, staging: str, columns: Sequence[Column], key: Sequence[str], update: str = UPDATE, changes: str = "", overriding: str = ""
+) -> list[str]:
+    """Return the UPDATE, where there is something to update, and the INSERT that bring staged rows into a target by key.
+
+    Args:
+        target: the target's name, quoted.
+        staging: the staged rows' table, quoted.
+        columns: the columns that arrive.
+        key: the columns that identify a row.
+        update: the shape of the UPDATE, with {target}, {staging}, {set} and {on}.
+        changes: what the UPDATE writes before a column that it changes, where its name alone could be that of either table.
+        overriding: what an INSERT says to give values to columns that the database would fill by itself.
+    """
+    names = [column.name for column in columns]
+    on = " AND ".join(f"t.{name} = s.{name}" for name in map(quoted, key))
+    changed = ", ".join(f"{changes}{quoted(name)} = s.{quoted(name)}" for name in names if name not in key)
+    given = ", ".join(f"s.{quoted(name)}" for name in names)
+    insert = f"INSERT INTO {target} ({listed(names)}) {overriding}SELECT {given} FROM {staging} AS s"
+    insert += f" WHERE NOT EXISTS (SELECT 1 FROM {target} AS t WHERE {on})"
+    return [*([update.format(target=target, staging=staging, set=changed, on=on)] if changed else []), insert]
+
+
+def nulls_of(key: Sequence[str]) -> str:
+    """Return the condition that a row has no value in a column of the key."""
+    return " OR ".join(f"{quoted(name)} IS NULL" for name in key)
+
+
+def bad_keys_select(staging: str, key: Sequence[str]) -> str:
+    """Return the SELECT that counts the staged rows without a key, and those whose key another row has too."""
+    rows = f"(SELECT count(*) FROM {staging})"
+    nulls = f"(SELECT count(*) FROM {staging} WHERE {nulls_of(key)})"
+    return f"SELECT {nulls} AS nulls, {rows} - (SELECT count(*) FROM (SELECT DISTINCT {listed(key)} FROM {staging}) AS q) AS twice"
+
+
+def refuse_bad_keys(writing: Writing, nulls: int, twice: int) -> None:
+    """Refuse rows that an upsert could not tell apart."""
+    keys = ", ".join(writing.key)
+    if nulls:
+        raise TransferRefused(
+            f"{nulls:,} of the rows have no value in the key {keys}.", "Leave them out with --where, or take another key."
+        )
+    if twice:
+        raise TransferRefused(
+            f"{twice:,} of the rows have a key {keys} that another row has too.", "Take a key that is unique in the source."
+        )
