@@ -14,6 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pdbt.engine.process.identity import running_record
+from pdbt.engine.process.place import MARKER, Place
+from pdbt.engine.process.ports import describe
+from pdbt.engine.settings import load_settings
 from tests.conftest import RunProcess, StartProcess, project_environment
 from tests.process.conftest import dressed
 from tests.process.instances import DEADLINE_SECONDS, LAUNCH, Shop, is_running, wait_until
@@ -119,10 +123,15 @@ def test_a_copy_of_a_project_is_another_one_and_a_moved_one_is_the_same(shop: Sh
     refused = copy.launch()
     assert refused.code == 2
     assert f"(PID {shop.record['pid']}), the Dagster of {shop.project}." in refused.stderr
+    assert running_record(Place(load_settings(copy.project))) is None
+    found = running_record(Place(load_settings(shop.project)))
+    assert found is not None
+    assert found.pid == shop.record["pid"]
     assert "not running" in copy.stop().stdout
     assert is_running(shop.record["pid"])
     moved = Shop(shop.project.rename(tmp_path / "moved"), shop.port, run_process, tmp_path)
     pid = moved.record["pid"]
+    assert running_record(Place(load_settings(moved.project))) is not None
     assert "already running" in moved.launch().stdout
     assert f"stopped (PID {pid}, 3 processes)" in moved.stop().stdout
     assert not is_running(pid)
@@ -144,6 +153,13 @@ def test_a_port_of_somebody_else_is_told_with_another_to_take(shop: Shop, strang
     assert suggested
     assert shop.launch("--port", suggested[1]).code == 0
     assert shop.record["port"] == int(suggested[1])
+
+
+@pytest.mark.parametrize(("home", "owner"), [("/w/shop/macro/.dagster", "/w/shop"), ("/w/.dagster", "/w")])
+def test_an_instance_is_named_by_its_project_or_workspace(home: str, owner: str, start_process: StartProcess) -> None:
+    process = psutil.Process(start_process(["sleep", "60"], env={MARKER: home}).pid)
+    wait_until(lambda: process.name() == "sleep")
+    assert describe(process) == f"sleep (PID {process.pid}), the Dagster of {owner}"
 
 
 @pytest.mark.parametrize(

@@ -143,19 +143,19 @@ def running_record(place: InstancePlace) -> Record | None:
         return None
     try:
         process = psutil.Process(record.pid)
-        return record if _root_of_file(record, {record.pid: process} if _carries(process, record.home) else {}) else None
+        return record if _root_of_file(record, {record.pid: process} if _mark(process) in _homes(place, record) else {}) else None
     except (psutil.Error, OSError):
         return None
 
 
-def _carries(process: psutil.Process, home: str) -> bool:
-    """Whether a process that may be looked into carries the mark of a home; one that may not has not been looked into."""
+def _mark(process: psutil.Process) -> str:
+    """Return the home whose mark a process carries; empty for none, and for one that may not be looked into."""
     import psutil
 
     try:
-        return process.environ().get(MARKER) == home
+        return process.environ().get(MARKER, "")
     except psutil.AccessDenied:
-        return False
+        return ""
 
 
 def find_instances(places: Sequence[InstancePlace]) -> list[Instance]:
@@ -164,10 +164,7 @@ def find_instances(places: Sequence[InstancePlace]) -> list[Instance]:
         return [Instance(None, None, ()) for _ in places]  # none was ever launched
     require("Finding the processes of Dagster", ["psutil"])
     records = [read_record(place) for place in places]
-    homes = [
-        {str(place.home), *([record.home] if record is not None and _was_moved(record, place) else [])}
-        for place, record in zip(places, records, strict=True)
-    ]
+    homes = [_homes(place, record) for place, record in zip(places, records, strict=True)]
     marked = list(_marked(set().union(*homes)))
     return [
         _instance(place, record, {process.pid: process for home, process in marked if home in own})
@@ -184,9 +181,13 @@ def _instance(place: InstancePlace, record: Record | None, members: Mapping[int,
     return Instance(record, root if record else None, (*first, *(process for process in members.values() if process != root)))
 
 
-def _was_moved(record: Record, place: InstancePlace) -> bool:
-    """Whether the PID file came here with its project, which is no longer where it was; a copy leaves the old place as it is."""
-    return record.home != str(place.home) and not Path(record.home).exists()
+def _homes(place: InstancePlace, record: Record | None) -> set[str]:
+    """Return the homes whose mark an instance's processes may carry: its own, and the one that its project was moved away from.
+
+    A PID file that came with a copy names a home that is still there, and another instance.
+    """
+    own = str(place.home)
+    return {own} if record is None or Path(record.home).exists() else {own, record.home}
 
 
 def _root_of_file(record: Record, members: Mapping[int, psutil.Process]) -> psutil.Process | None:

@@ -182,6 +182,11 @@ def pid_file_of(home: Path) -> Path:
     return inside if inside.exists() else home.with_name(PID_FILE)
 
 
+def owner_of(home: Path) -> Path:
+    """Return the project or workspace whose instance has this home: that of a project lies in its macro/."""
+    return home.parent.parent if home.parent.name == "macro" else home.parent
+
+
 def shared_home(project: Path) -> Path | None:
     """Return the home of the instance that this process belongs to, if it is one that several projects share, this one among them."""
     home = os.environ.get(MARKER)

@@ -7,11 +7,12 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..settings_rules import HIGHEST_PORT, LOWEST_PORT
 from .libraries import is_installed
-from .place import HOST, MARKER
+from .place import HOST, MARKER, owner_of
 
 if TYPE_CHECKING:
     import psutil
@@ -82,7 +83,7 @@ def describe(process: psutil.Process) -> str:
         name = process.name()
     with contextlib.suppress(psutil.Error, OSError):
         home = process.environ().get(MARKER, "")
-        project = f", the Dagster of {os.path.dirname(os.path.dirname(home))}" if home else ""  # noqa: PTH120 - a text of another process
+        project = f", the Dagster of {owner_of(Path(home))}" if home else ""
     return f"{name} (PID {process.pid}){project}"
 
 
