@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from pdbt.engine.errors import GraphError, SettingsError
 from pdbt.handlers import BaseSink, Batch, BatchRefused, HandlerNode, Ingest, PipelineExecutor, PipelineFailed, SqlSource, TableSink
 from pdbt.handlers.sinks.targets import find_target
 from tests import mysql
+from tests.conftest import StartProcess
 from tests.handlers.serving import eventually
 
 SECONDS = 60.0
@@ -129,6 +131,42 @@ def test_sinks_that_start_together_in_an_empty_database_do_not_hinder_each_other
     for table in range(4):
         found = in_target(target, f"SELECT n FROM stored_{table}")
         assert sorted(row["n"] for row in found) == [2 * table, 2 * table + 1]
+
+
+READER = """
+import sys, time
+import duckdb
+while True:
+    try:
+        with duckdb.connect(sys.argv[1], read_only=True) as reader:
+            print(reader.execute("SELECT count(*) > 0 FROM stored").fetchone()[0])
+            break
+    except duckdb.IOException:
+        time.sleep(0.02)
+"""
+
+
+@pytest.mark.slow
+def test_others_have_their_turn_at_a_duckdb_file_while_batches_come_without_a_pause(start_process: StartProcess, tmp_path: Path) -> None:
+    sink = TableSink(tmp_path / "target.duckdb", "stored")
+    sink.setup()
+    until = time.monotonic() + SECONDS
+    stored = 0
+
+    def store() -> None:
+        nonlocal stored
+        assert sink.store([Batch(str(stored), pa.table({"n": [stored]}))]) == [1]
+        stored += 1
+
+    store()
+    reader = start_process([sys.executable, "-c", READER, tmp_path / "target.duckdb"])
+    while reader.poll() is None:
+        assert time.monotonic() < until, "nobody else could open the file"
+        store()
+    assert reader.stdout is not None
+    assert reader.stdout.read() == "True\n"
+    sink.teardown()
+    assert in_target(f"duckdb:///{tmp_path}/target.duckdb", "SELECT count(*) AS n FROM stored") == [{"n": stored}]
 
 
 def test_a_project_and_its_connections_are_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

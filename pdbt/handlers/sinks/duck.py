@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # How long another program may have the file, and how often it is asked for meanwhile, in seconds.
 BUSY_SECONDS = 60.0
 _PAUSE_SECONDS = 0.02
+# Where batches come without a pause it is closed all the same after so long, for so long: others have their turn.
+_LONGEST_SECONDS = 5.0
+_TURN_SECONDS = 0.05
 _GIVEN = "pdbt_given_rows"
 
 
@@ -23,11 +26,15 @@ class DuckDBStore(Store):
     """A DuckDB file."""
 
     _connection: duckdb.DuckDBPyConnection | None = None
+    _opened_at = 0.0
+    _turn_until = 0.0
 
     def begin(self) -> None:
         """Open the file if it is not open, waiting for who else has it, and begin."""
         if self._connection is None:
+            time.sleep(max(0.0, self._turn_until - time.monotonic()))
             self._connection = self._opened()
+            self._opened_at = time.monotonic()
         self._connection.begin()
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
@@ -49,6 +56,9 @@ class DuckDBStore(Store):
         """End the transaction."""
         assert self._connection is not None  # noqa: S101 - begin comes first
         self._connection.commit()
+        if time.monotonic() - self._opened_at > _LONGEST_SECONDS:
+            self.close()
+            self._turn_until = time.monotonic() + _TURN_SECONDS
 
     def close(self) -> None:
         """Undo what is not committed, and close the file."""
