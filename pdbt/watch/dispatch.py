@@ -120,14 +120,19 @@ class Dispatch:
 
     def _begin(self, rows: list[TaskRow]) -> None:
         attempts: list[Attempt] = []
+        unknown: list[TaskRow] = []
         with self._ledger.transaction():
             for row in rows:
                 task = self._settings.pipeline.task(row.tag, row.position, row.run_text)
                 if task is None:
                     self._ledger.end(row.id, "failed", error=MISSING_TASK)
+                    unknown.append(row)
                     continue
                 attempts.append(Attempt(row, task, log_path(task, row), self._run_file(row), row.attempts + 1))
                 self._ledger.begin(row.id, str(attempts[-1].log))
+        for row in unknown:
+            sentence = f"{row.run_text} ({row.tag}, {row.path}) did not begin: {MISSING_TASK}"
+            self._journal.tell("fault", sentence, warning=True, file=row.path, tag=row.tag)
         for attempt in attempts:
             attempt.run_file.unlink(missing_ok=True)
             self._executions[attempt.row.id] = execution = Execution(attempt, self._settings.connections, self._report)

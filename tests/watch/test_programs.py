@@ -6,14 +6,22 @@ import csv
 import os
 import sqlite3
 import sys
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from pdbt.engine.errors import BuildError
+from pdbt.watch.programs.dagster import wait_for_run
 from tests.conftest import MakeProject, RunProcess
+from tests.process.conftest import _nothing_left_behind, free_port, shop
+from tests.process.instances import Shop
 from tests.watch.conftest import ROOT, Scene, wait_until
 
+__all__ = ["_nothing_left_behind", "free_port", "shop"]
 SLOW = pytest.mark.slow
 
 
@@ -174,6 +182,36 @@ def test_a_job_of_a_project_that_was_not_launched_is_a_sentence(scene: Scene, ma
     wait_until(scene.history)
     assert errors(scene) == ["it ended with exit code 2"]
     assert "is not running.\nhint: Launch it: pdbt launch " in logs(scene)
+
+
+def test_a_dagster_that_does_not_answer_is_a_sentence(scene: Scene, shop: Shop) -> None:
+    shop.behave(silent=True)
+    assert shop.launch("--no-wait").code == 0
+    scene.start({"csv": [("dagster:shop", "1", str(scene.logs))]})
+    scene.drop("a.csv")
+    wait_until(scene.history)
+    assert errors(scene) == ["it ended with exit code 1"]
+    assert f"error: The Dagster of {shop.project} at http://127.0.0.1:{shop.port} does not answer: " in logs(scene)
+    assert "Traceback" not in logs(scene)
+
+
+def test_a_run_that_was_removed_is_not_waited_for_without_end(free_port: Callable[[], int]) -> None:
+    class Page(BaseHTTPRequestHandler):
+        """Answers as Dagster does of a run that its history does not have."""
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"data": {"runOrError": {"__typename": "RunNotFoundError"}}}')
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep the test's output to what it says itself."""
+
+    with HTTPServer(("127.0.0.1", free_port()), Page) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        with pytest.raises(BuildError, match="The run b5a1 was removed from Dagster's history before it had ended"):
+            wait_for_run(server.server_port, "b5a1")
 
 
 @SLOW

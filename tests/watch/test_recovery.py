@@ -100,6 +100,9 @@ def test_a_task_whose_rule_is_gone_is_told(scene: Scene) -> None:
     scene.drop("other.txt")
     wait_until(scene.told)
     assert scene.told_of() == ["other.txt"]
+    for name in ("a.csv", "b.csv"):
+        assert f"tell.py (csv, {scene.inbox / name}) did not begin: it is no longer in the pipeline\n" in scene.log_lines()
+    wait_until(lambda: counts(scene) == {"failed": 2, "done": 1})
 
 
 @pytest.mark.parametrize(("files", "kills"), [(300, 3), pytest.param(10_000, 5, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])

@@ -20,6 +20,7 @@ POLL_SECONDS = 0.5
 ANSWER_SECONDS = 30.0
 SILENCE_SECONDS = 60.0
 _ENDED = ("SUCCESS", "FAILURE", "CANCELED")
+_LOOK = "Look at macro/dagster.log of the project."
 
 _REPOSITORIES = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } jobs { name } } } } }"
 _LAUNCH = """
@@ -41,17 +42,19 @@ def main(words: Sequence[str]) -> int:
 
     Raises:
         PdbtError: the project's Dagster does not run, or has no such job.
-        BuildError: the run failed.
+        BuildError: the run failed, or Dagster does not answer.
     """
     name, _, job = words[0].partition("#")
     project = named_project(name)
     record = find_instance(Place(load_settings(project))).record
     if record is None:
         raise PdbtError(f"The Dagster of {project} is not running.", f"Launch it: pdbt launch {project}")
-    selector = _selector(record.port, job or JOB)
-    run = _launched(record.port, selector)
+    try:
+        run = _launched(record.port, _selector(record.port, job or JOB))
+    except NoAnswer as error:
+        raise BuildError(f"The Dagster of {project} at {record.url} does not answer: {error}.", _LOOK) from None
     print(f"run {run}: {record.url}/runs/{run}", flush=True)
-    status = _wait(record.port, run)
+    status = wait_for_run(record.port, run)
     if status != "SUCCESS":
         raise BuildError(f"The run {run} of {job or JOB} ended with {status}.", f"Look at {record.url}/runs/{run}")
     return 0
@@ -75,18 +78,25 @@ def _launched(port: int, selector: str) -> str:
     return str(answer["run"]["runId"])
 
 
-def _wait(port: int, run: str) -> str:
+def wait_for_run(port: int, run: str) -> str:
+    """Wait until a run has ended; return how.
+
+    Raises:
+        BuildError: Dagster answers no more, or knows the run no more.
+    """
     heard = time.monotonic()
     while True:
         try:
-            status = ask(port, _STATUS % json.dumps(run), ANSWER_SECONDS)["runOrError"].get("status", "")
+            found = ask(port, _STATUS % json.dumps(run), ANSWER_SECONDS)["runOrError"]
             heard = time.monotonic()
         except NoAnswer:
             if time.monotonic() - heard > SILENCE_SECONDS:
-                raise BuildError(f"Dagster on port {port} has not answered for {SILENCE_SECONDS:g} s.", "Look at dagster.log.") from None
-            status = ""
-        if status in _ENDED:
-            return str(status)
+                raise BuildError(f"Dagster on port {port} has not answered for {SILENCE_SECONDS:g} s.", _LOOK) from None
+        else:
+            if found["__typename"] == "RunNotFoundError":
+                raise BuildError(f"The run {run} was removed from Dagster's history before it had ended.")
+            if found.get("status") in _ENDED:
+                return str(found["status"])
         time.sleep(POLL_SECONDS)
 
 
