@@ -256,9 +256,13 @@ def _port_of(home: Path) -> int | None:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """Return the folders in a folder that can be projects or organisations, in the order of their names."""
+    """Return the folders in a folder that can be projects or organisations, in the order of their names.
+
+    One that may not be looked into, as `lost+found` of a disk, is neither.
+    """
     try:
-        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__")))
+        found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__")))
+        return [path for path in found if os.access(path, os.R_OK | os.X_OK)]
     except OSError as error:
         raise PdbtError(f"{folder} cannot be read: {error.strerror}.", "Check its permissions.") from None
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from pdbt.project.listing import list_projects
 from pdbt.project.workspace import Workspace
@@ -74,6 +77,13 @@ def test_an_empty_workspace_and_folders_that_are_no_projects(workspace: Workspac
         (workspace.root / name).mkdir()
     assert json.loads(pdbt("list-projects", "--json").stdout)["projects"] == []
     assert list_projects(workspace).projects == ()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_no_organisation(workspace: Workspace, add: Add) -> None:
+    add("orders", "acme")
+    (workspace.root / "lost+found").mkdir(mode=0)
+    assert [project.name for project in list_projects(workspace).projects] == ["orders"]
 
 
 # Nothing that reads data, or runs Dagster, is loaded to list projects.
