@@ -36,12 +36,10 @@ def batches_of(path: Path, label: str, since: object | None) -> Iterator[pa.Reco
         made = function(**arguments)
         for frame in made if inspect.isgenerator(made) or type(made).__name__ == "RecordBatchReader" else [made]:
             yield from _batches(frame, label)
-    except GeneratorExit:
-        raise
     except BuildError:
         raise
-    except Exception as error:
-        raise BuildError(f"{label}{_line(path, error)}: {type(error).__name__}: {error}", "Mend the Python of this file.") from error
+    except Exception as error:  # whatever the person's own code may raise
+        raise _failed(path, label, error) from error
 
 
 def _function(path: Path, label: str) -> Any:
@@ -52,8 +50,8 @@ def _function(path: Path, label: str) -> Any:
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise BuildError(f"{label}{_line(path, error)}: {type(error).__name__}: {error}", "Mend the Python of this file.") from error
+    except Exception as error:  # whatever the person's own code may raise
+        raise _failed(path, label, error) from error
     finally:
         sys.dont_write_bytecode = before
     function = getattr(module, FUNCTION, None)
@@ -85,6 +83,8 @@ def _of_table(table: pa.Table) -> list[pa.RecordBatch]:
     return table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
 
 
-def _line(path: Path, error: Exception) -> str:
+def _failed(path: Path, label: str, error: Exception) -> BuildError:
+    """Return the error of a script with the line of it that failed."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    return f" line {lines[-1]}" if lines else ""
+    line = f" line {lines[-1]}" if lines else ""
+    return BuildError(f"{label}{line}: {type(error).__name__}: {error}", "Mend the Python of this file.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from pdbt.connect import add_connection
@@ -138,3 +139,80 @@ def test_a_delivery_that_cannot_be_is_refused_before_anything_is_done(
     assert refused.code == 2
     assert message in refused.stderr
     assert not list((project / "db").glob("database.*"))
+
+
+def landed(project: Path, table: str = "ORDERS") -> list[tuple[object, ...]]:
+    """Return what was brought for a table, in order."""
+    with duckdb.connect() as connection:
+        return connection.execute(f"SELECT * FROM read_parquet('{project}/db/.work/landed/{table}.parquet') ORDER BY ALL").fetchall()
+
+
+@pytest.fixture
+def small(make_project: MakeProject, places: dict[str, Place]) -> Path:
+    """A project that reads a table of two columns from a SQLite file."""
+    made = make_project()
+    add_connection(made, "origin", places["sqlite"].url)
+    places["sqlite"].execute("CREATE TABLE o (id INTEGER, name TEXT)", "INSERT INTO o VALUES (1, 'a'), (2, 'b')")
+    return made
+
+
+@pytest.mark.parametrize("cursor", ["", "-- cursor: id\n-- key: id\n"])
+def test_freeze_stops_at_other_columns_and_leaves_what_there_was(
+    small: Path, places: dict[str, Place], run_project: RunProject, cursor: str
+) -> None:
+    write(small, "source/orders.sql", f"-- connection: origin\n-- schema: freeze\n{cursor}SELECT * FROM o")
+    assert run_project(small).code == 0
+    assert run_project(small).code == 0
+    places["sqlite"].execute("ALTER TABLE o ADD COLUMN age INTEGER", "INSERT INTO o VALUES (3, 'c', 30)")
+    refused = run_project(small)
+    assert refused.code == 2
+    assert "its columns were id BIGINT, name VARCHAR, and are id BIGINT, name VARCHAR, age BIGINT." in refused.stderr
+    assert landed(small) == [(1, "a"), (2, "b")]
+
+
+@pytest.mark.parametrize("cursor", ["", "-- cursor: id\n-- key: id\n"])
+def test_evolve_takes_new_columns_and_stops_at_another_type(
+    small: Path, places: dict[str, Place], run_project: RunProject, cursor: str
+) -> None:
+    write(small, "source/orders.sql", f"-- connection: origin\n{cursor}SELECT * FROM o")
+    assert run_project(small).code == 0
+    places["sqlite"].execute("ALTER TABLE o ADD COLUMN age SMALLINT", "INSERT INTO o VALUES (3, 'c', 30)")
+    assert run_project(small).code == 0
+    assert landed(small) == [(1, "a", None), (2, "b", None), (3, "c", 30)]
+    places["sqlite"].execute("ALTER TABLE o RENAME TO p", "CREATE VIEW o AS SELECT id, name, 'age ' || age AS age FROM p")
+    refused = run_project(small)
+    assert refused.code == 2
+    assert "scripts/source/orders.sql: column age was SMALLINT, and is VARCHAR." in refused.stderr
+    assert landed(small)[2] == (3, "c", 30)
+    assert run_project(small, "--full").code == 0
+    assert landed(small)[2] == (3, "c", "age 30")
+
+
+def test_a_key_stands_once_from_the_first_fetch_on_and_must_be_a_column(
+    small: Path, places: dict[str, Place], run_project: RunProject
+) -> None:
+    places["sqlite"].execute("INSERT INTO o VALUES (4, 'a')")
+    write(small, "source/orders.sql", "-- connection: origin\n-- cursor: id\n-- key: name\nSELECT * FROM o")
+    assert run_project(small).code == 0
+    assert landed(small) == [(2, "b"), (4, "a")]
+    write(small, "source/orders.sql", "-- connection: origin\n-- cursor: id\n-- key: nam\nSELECT * FROM o")
+    refused = run_project(small)
+    assert refused.code == 2
+    assert "scripts/source/orders.sql: what it brings has no column nam." in refused.stderr
+
+
+def test_a_python_script_without_news_changes_nothing(make_project: MakeProject, run_project: RunProject) -> None:
+    project = make_project()
+    script = (
+        "# cursor: day\n# key: day\ndef table(since):\n    return [{'day': 7, 'rate': None if since else 1.5}] if since in {} else []\n"
+    )
+    write(project, "source/rates.py", script.replace("{}", "(None, 7)"))
+    assert run_project(project).code == 0
+    result = run_project(project)
+    assert result.code == 0, result.stderr
+    assert landed(project, "RATES") == [(7, None)]  # of a column without any value its type is the one that it had
+    write(project, "source/rates.py", script.replace("{}", "(None,)"))
+    for _ in range(2):
+        result = run_project(project)
+        assert result.code == 0, result.stderr
+    assert landed(project, "RATES") == [(7, 1.5)]
