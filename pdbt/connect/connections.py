@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from ..engine.environment import Environment, redact
 from ..engine.errors import PdbtError, SettingsError
@@ -17,6 +18,7 @@ from .address import FILE_ENDINGS, Address, read_address
 from .drivers import is_installed
 
 ENVIRONMENT_FILE = ".env"
+_QUERY_PASSWORD = re.compile(r"(?<=[?&]password=)[^&#]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -140,19 +142,21 @@ def _without_password(name: str, url: str) -> tuple[str, tuple[str, str] | None]
     scheme, marker, rest = url.partition("://")
     userinfo, at, place = rest.rpartition("@")
     user, colon, password = userinfo.partition(":")
-    if not (marker and at and colon and password) or password.startswith("${"):
-        return url, None
-    from urllib.parse import unquote
-
     variable = f"{re.sub(r'[^A-Za-z0-9_]', '_', name).upper()}_PASSWORD"
-    return f"{scheme}://{user}:${{{variable}}}@{place}", (variable, unquote(password))
+    if marker and at and colon and password:
+        return (url, None) if password.startswith("${") else (f"{scheme}://{user}:${{{variable}}}@{place}", (variable, unquote(password)))
+    found = _QUERY_PASSWORD.search(url)
+    if found is None or found[0].startswith("${"):
+        return url, None
+    # There it stays encoded: what is filled in before the @ is encoded then, and nothing else is.
+    return f"{url[: found.start()]}${{{variable}}}{url[found.end() :]}", (variable, found[0])
 
 
 def _append_to_environment(project: Path, variable: str, value: str) -> None:
     path = project / ENVIRONMENT_FILE
     before = path.read_text(encoding="utf-8-sig") if path.exists() else ""
     kept = [line for line in before.splitlines() if not re.match(rf"\s*(export\s+)?{variable}\s*=", line)]
-    quote = "'" if '"' in value else '"'
+    quote = next((mark for mark in ('"', "'") if mark not in value), "")  # with both in it, the value stands bare
     write_durably(path, "\n".join([*kept, f"{variable}={quote}{value}{quote}", ""]))
     path.chmod(0o600)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 
 from .address import Address
 from .drivers import require
@@ -39,7 +40,7 @@ def test_connection(address: Address) -> Tested:
     """
     require(address.driver)
     if address.path is not None:
-        _check_file(address)
+        _check_file(address, address.path)
     elif address.host and address.port and not address.host.startswith("/"):
         _check_port(address)
     with open_engine(address) as engine:
@@ -49,16 +50,15 @@ def test_connection(address: Address) -> Tested:
     return found
 
 
-def _check_file(address: Address) -> None:
-    assert address.path is not None  # noqa: S101 - what makes an address a file's
-    if not address.path.is_file():
+def _check_file(address: Address, path: Path) -> None:
+    if not path.is_file():
         raise ConnectionFault(DATABASE, f"{address.label}: there is no such file.", "Check the path of the URL; a transfer makes the file.")
 
 
 def _check_port(address: Address) -> None:
     try:
         socket.create_connection((address.host, address.port), CONNECT_SECONDS).close()
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):  # the latter for a name that cannot be one
         raise fault(NAME, address) from None
     except OSError:
         raise fault(PORT, address) from None

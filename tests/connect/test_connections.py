@@ -13,11 +13,12 @@ import psycopg
 import pytest
 
 from pdbt.cli import main
-from pdbt.connect import add_connection
+from pdbt.connect import add_connection, resolve_name
 from pdbt.connect.drivers import DRIVERS
 from pdbt.engine.settings import load_settings
 from tests import mysql
 from tests.conftest import MakeProject, RunProcess
+from tests.connect.databases import Place
 
 SECRET = "s3cret/p@ss:w#rd"
 ENCODED = "s3cret%2Fp%40ss%3Aw%23rd"
@@ -72,6 +73,27 @@ def test_a_connection_is_added_listed_and_removed_with_its_password_in_env(make_
 
 
 @pytest.mark.parametrize(
+    ("url", "written", "secret"),
+    [
+        (
+            f"postgresql:///sales?host=127.0.0.1&user=u&password={ENCODED}&port=1",
+            "postgresql:///sales?host=127.0.0.1&user=u&password=${W_PASSWORD}&port=1",
+            SECRET,
+        ),
+        ("postgresql://u:it%27s%22it@127.0.0.1:1/d", "postgresql://u:${W_PASSWORD}@127.0.0.1:1/d", "it's\"it"),
+    ],
+)
+def test_a_password_goes_into_env_wherever_it_stands_and_whatever_it_holds(
+    make_project: MakeProject, pdbt: Command, url: str, written: str, secret: str
+) -> None:
+    project = make_project()
+    assert pdbt("connection", "add", "w", url, "--project", project).code == 0
+    assert load_settings(project).connections == {"w": written}
+    assert resolve_name("w", project).password == secret
+    assert secret not in pdbt("connection", "test", "w", "--project", project).err
+
+
+@pytest.mark.parametrize(
     ("url", "message"),
     [
         ("cassandra://x/y", "cassandra:// is no database that pdbt knows."),
@@ -80,6 +102,7 @@ def test_a_connection_is_added_listed_and_removed_with_its_password_in_env(make_
         (f"postgresql://u:{SECRET}@h/d", "The URL of a PostgreSQL connection cannot be read."),
         ("sqlite:///", "SQLite: the URL names no file."),
         ("missing/place.duckdb", "there is no such file."),
+        ("postgresql://u@db..example.org/d", "No host is called db..example.org: its name was not found."),
     ],
 )
 def test_a_url_that_is_none_is_told_in_one_sentence(pdbt: Command, url: str, message: str) -> None:
@@ -124,16 +147,6 @@ def test_a_name_that_is_not_found_and_a_port_that_is_closed(pdbt: Command, serve
     assert (told.code, told.err.splitlines()[0]) == (2, f"error: Nothing answers at 127.0.0.1:{port}: the port is closed.")
 
 
-@pytest.mark.parametrize(("server", "option"), [("postgres_server", "?sslmode=require"), ("mysql_server", "?ssl_mode=REQUIRED")])
-def test_tls_that_the_server_does_not_speak(pdbt: Command, server: str, option: str, request: pytest.FixtureRequest) -> None:
-    told = pdbt("connection", "test", at(request.getfixturevalue(server), database="x") + option)
-    if "TLS failed" not in told.err:
-        pytest.skip("this server speaks TLS")
-    assert told.code == 2
-    assert "support" in told.err.splitlines()[0]
-    assert told.err.splitlines()[1] == "hint: Check the TLS options of the URL, and the server's certificate."
-
-
 @pytest.mark.parametrize("server", ["postgres_server", "mysql_server"])
 def test_a_user_that_is_refused_and_a_database_that_is_missing(pdbt: Command, server: str, request: pytest.FixtureRequest) -> None:
     url = request.getfixturevalue(server)
@@ -154,6 +167,26 @@ def test_a_wrong_password_and_a_missing_privilege_in_mysql(pdbt: Command, mysql_
         told = pdbt("connection", "test", at(mysql_url, user="pdbt_poor").replace(ENCODED, "right"))
         assert told.code == 2
         assert " pdbt_poor lacks a privilege: Access denied for user " in told.err.splitlines()[0]
+    finally:
+        mysql.execute(mysql_server, "DROP USER pdbt_poor@'127.0.0.1'")
+
+
+def test_privileges_elsewhere_create_no_tables_here_in_mysql(pdbt: Command, mysql_server: str, mysql_url: str) -> None:
+    database = mysql_url.rpartition("/")[2]
+    poor = at(mysql_url, user="pdbt_poor").replace(ENCODED, "right")
+    mysql.execute(
+        mysql_server,
+        "CREATE OR REPLACE USER pdbt_poor@'127.0.0.1' IDENTIFIED BY 'right'",
+        f"GRANT SELECT, CREATE VIEW, CREATE TEMPORARY TABLES ON {database}.* TO pdbt_poor@'127.0.0.1'",
+        "GRANT ALL PRIVILEGES ON pdbt_elsewhere.* TO pdbt_poor@'127.0.0.1'",
+        f"CREATE TABLE {database}.t (id INT)",
+    )
+    try:
+        assert pdbt("connection", "test", poor).out.endswith(", 1 table; you may not create tables.\n")
+        for pattern in (database, database.replace("_", r"\_"), "pdbt\\_test%"):
+            mysql.execute(mysql_server, f"GRANT CREATE ON `{pattern}`.* TO pdbt_poor@'127.0.0.1'")
+            assert pdbt("connection", "test", poor).out.endswith("; you may create tables.\n")
+            mysql.execute(mysql_server, f"REVOKE CREATE ON `{pattern}`.* FROM pdbt_poor@'127.0.0.1'")
     finally:
         mysql.execute(mysql_server, "DROP USER pdbt_poor@'127.0.0.1'")
 
@@ -195,6 +228,31 @@ def test_a_dry_run_shows_ddl_and_rows_and_writes_nothing(pdbt: Command, postgres
     assert pdbt("transfer", "--from", postgres_url, "--tables", "public.*", "--to", target, "--parallel", "2").out.startswith(
         "t: 1,000 rows, "
     )
+
+
+@pytest.mark.parametrize("end", ["postgresql", "mysql", "duckdb"])
+def test_a_dry_run_shows_the_changes_of_a_target_as_they_are_made(pdbt: Command, places: dict[str, Place], end: str) -> None:
+    start, target = places["sqlite"], places[end]
+    start.execute('CREATE TABLE "select" (id BIGINT, "a b" SMALLINT)', 'INSERT INTO "select" VALUES (5000000000, 1)')
+    name = f"{target.quote}select{target.quote}"
+    target.execute(f"CREATE TABLE {name} (id INTEGER)", f"INSERT INTO {name} VALUES (1)")
+    words = ("transfer", "--from", start.url, "--to", target.url, "--table", "select", "--mode", "append")
+    shown = [line for line in pdbt(*words, "--dry-run").out.splitlines() if line.startswith("ALTER")]
+    assert target.execute(f"SELECT * FROM {name}") == [(1,)]
+    if end == "mysql":
+        shown = [statement.replace('"', "`") for statement in shown]
+    target.execute(*shown)
+    assert not [line for line in pdbt(*words, "--dry-run").out.splitlines() if line.startswith("ALTER")]
+    assert pdbt(*words).code == 0
+    assert target.execute(f"SELECT * FROM {name} ORDER BY id") == [(1, None), (5000000000, 1)]
+
+
+def test_a_change_that_sqlite_cannot_make_is_refused_by_the_dry_run_too(pdbt: Command, places: dict[str, Place]) -> None:
+    start, target = places["duckdb"], places["sqlite"]
+    start.execute("CREATE TABLE t AS SELECT 5000000000 AS id")
+    target.execute("CREATE TABLE t (id SMALLINT)")
+    told = pdbt("transfer", "--from", start.url, "--to", target.url, "--table", "t", "--mode", "append", "--dry-run")
+    assert (told.code, told.err.splitlines()[0]) == (2, "error: SQLite cannot change the type of a column (id).")
 
 
 def test_the_table_of_databases_in_the_docs_is_that_of_the_code() -> None:
