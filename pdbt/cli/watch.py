@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -16,7 +16,7 @@ _JSON = typer.Option("--json", help="Print JSON.")
 class _FolderOrCommand(TyperGroup):
     """Takes `pdbt watch FOLDER` for `pdbt watch start FOLDER`; a folder called as a command is is written ./status."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # the Context that typer vendors
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # the context is of a type that typer keeps to itself
         if args and args[0] not in (*self.commands, "-h", "--help"):
             args = ["start", *args]
         return super().parse_args(ctx, args)

@@ -139,4 +139,4 @@ def _start_again() -> NoReturn:
     """Start this process anew with the same words, as modules of the engine of before may be loaded."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - the same program as before, no shell
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this Python, and no shell

@@ -45,7 +45,7 @@ def pipeline_assets(settings: Settings, described: Described, steps: Sequence[St
         recorder = _Recorder(context, described)
         try:
             _run(context, settings, steps, _selection(context, described), recorder)
-        except Exception:  # of whatever kind, also of the owner's own code: what was checked until then is told
+        except Exception:  # the owner's own code raises whatever it likes; what was checked before that is told, and the error goes on
             yield from recorder.checks
             raise
         yield from recorder.checks

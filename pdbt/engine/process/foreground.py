@@ -45,7 +45,7 @@ def become_marked(place: InstancePlace, command: Sequence[str], port: int) -> No
     if _is_marked(place) and os.environ.get(LAUNCHER) == str(os.getpid()):
         return
     if os.name == "posix":
-        os.execve(sys.executable, command_line(command, port), environment(place))  # noqa: S606 - there is no shell to want
+        os.execve(sys.executable, command_line(command, port), environment(place))  # noqa: S606 - this Python, and no shell
     os.environ.update(environment(place))
 
 

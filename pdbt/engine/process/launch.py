@@ -147,11 +147,10 @@ def run_here(place: InstancePlace, command: Sequence[str], port: int | None) -> 
         PdbtError: a library, the settings, the SQL or the port keeps it from starting.
     """
     require("Launching")
+    port = port or place.port
     if foreground.was_launched(place):
-        port = port or place.port
         foreground.claim(place, port)
     else:
-        port = port or place.port
         foreground.become_marked(place, command, port)
         with _my_turn(place):
             record = _running(place)

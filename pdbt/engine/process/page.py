@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPException
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from typing import Any
-from urllib.request import ProxyHandler, Request, build_opener
 
-from .place import page_url
+from .place import HOST
 
 _READY = """{
   assetNodes { assetKey { path } }
@@ -74,10 +75,12 @@ def ask(port: int, query: str, seconds: float) -> dict[str, Any]:
         NoAnswer: there is none within these seconds.
     """
     body = json.dumps({"query": query}).encode()
-    request = Request(f"{page_url(port)}/graphql", body, {"Content-Type": "application/json"})  # noqa: S310 - http, and no file
-    opener = build_opener(ProxyHandler({}))  # a proxy of the environment knows nothing of this machine
     try:
-        with opener.open(request, timeout=seconds) as response:
+        with contextlib.closing(HTTPConnection(HOST, port, timeout=seconds)) as connection:  # asks no proxy of the environment
+            connection.request("POST", "/graphql", body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            if response.status != HTTPStatus.OK:
+                raise HTTPException(f"HTTP {response.status} {response.reason}")
             data = json.loads(response.read())["data"]
     except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
         raise NoAnswer(str(error)) from None

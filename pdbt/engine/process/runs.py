@@ -30,7 +30,7 @@ class ForkedRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
         """Begin without runs."""
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # Dagster's has no types
         self._inst_data = inst_data
         self._processes: dict[str, BaseProcess] = {}
 
