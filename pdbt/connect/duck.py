@@ -155,8 +155,10 @@ class DuckDB:
         target, names = table_name(writing.table), listed(column.name for column in writing.columns)
         values = ", ".join(f"CAST({quoted(column.name)} AS {column.native})" for column in writing.columns)
         is_new = writing.mode == "replace" or not writing.exists
-        create = self.create_statement(writing.table, writing.columns, writing.key)
-        for statement in [create] if is_new else self.alter_statements(writing):
+        create = [self.create_statement(writing.table, writing.columns, writing.key)]
+        if writing.same:
+            create = self._declared(writing.table)
+        for statement in create if is_new else self.alter_statements(writing):
             connection.execute(statement)
         if writing.mode != "upsert":
             connection.execute(f"INSERT INTO {target} ({names}) SELECT {values} FROM {quoted(ROWS)}")
@@ -168,6 +170,14 @@ class DuckDB:
         for statement in merge_statements(target, staging, writing.columns, writing.key):
             connection.execute(statement)
         connection.execute(f"DROP TABLE {staging}")
+
+    def _declared(self, table: Table) -> list[str]:
+        """Return the statements that make a table as it was declared, with its keys, checks and indexes, and without rows."""
+        name, schema = table.name.replace("'", "''"), (table.schema or "main").replace("'", "''")
+        where = f"lower(schema_name) = lower('{schema}') AND lower(table_name) = lower('{name}') AND database_name = current_database()"
+        found = [self._rows(f"SELECT sql FROM {catalog}() WHERE {where}") for catalog in ("duckdb_tables", "duckdb_indexes")]
+        ((made,),), indexes = found
+        return [str(made).replace("CREATE TABLE ", "CREATE OR REPLACE TABLE ", 1), *(str(sql) for (sql,) in indexes)]
 
     @property
     def _connection(self) -> duckdb.DuckDBPyConnection:

@@ -30,7 +30,7 @@ from .mysql_grants import allows_create
 from .mysql_load import Load, execute, load_rows
 from .mysql_rows import row_batches
 from .mysql_tls import tls_arguments
-from .mysql_types import NATIVE, described, kind_of
+from .mysql_types import NATIVE, besides_type, described, kind_of
 from .sql import (
     alter_statements,
     create_table,
@@ -190,7 +190,11 @@ class MySQL:
         return f"{create_table(f'CREATE TABLE {table_name(table)}', empty, key)} {_ENGINE}"
 
     def alter_statements(self, writing: Writing) -> list[str]:
-        """Return the DDL that adds and widens columns."""
+        """Return the DDL that adds and widens columns; MySQL forgets what a column was besides its type unless that is said again."""
+        if writing.widened:
+            ((_, created),) = self._rows(f"SHOW CREATE TABLE {table_name(writing.table, MARK)}")
+            whole = tuple(replace(column, native=column.native + besides_type(created, column.name)) for column in writing.widened)
+            writing = replace(writing, widened=whole)
         return alter_statements(table_name(writing.table), writing, "ADD COLUMN {name} {native} NULL", "MODIFY COLUMN {name} {native}")
 
     def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:

@@ -81,5 +81,12 @@ def kind_of(native: str) -> str:
     return _KINDS.get(word, UNKNOWN)
 
 
+def besides_type(created: str, name: str) -> str:
+    """Return what SHOW CREATE TABLE says of a number's column after its type: NOT NULL, DEFAULT, COMMENT."""
+    quoted = re.escape("`" + name.replace("`", "``") + "`")
+    found = re.search(rf"^  {quoted} [a-z]+(?:\([0-9,]+\))?(?: unsigned)?(?: zerofill)?(?P<rest>.*?),?$", created, re.MULTILINE)
+    return found["rest"] if found else ""
+
+
 def _decimal_kind(digits: int, decimals: int) -> str:
     return f"DECIMAL({digits},{decimals})" if 0 < digits <= 38 and decimals <= digits else UNKNOWN

@@ -198,6 +198,7 @@ class SQLite:
         if writing.mode == "replace" and writing.same:
             session.execute(f"DELETE FROM {target}")
         elif writing.mode == "replace" or not writing.exists:
+            self._require_no_triggers(writing.table)
             session.execute(f"DROP TABLE IF EXISTS {target}", self.create_statement(writing.table, writing.columns, writing.key))
         else:
             session.execute(*self.alter_statements(writing))
@@ -209,6 +210,15 @@ class SQLite:
         session.execute(f"CREATE INDEX pdbt_rows_key ON {STAGING} ({listed(writing.key)})")
         session.execute(*merge_statements(target, STAGING, writing.columns, writing.key))
         session.execute(f"DROP TABLE {STAGING}")
+
+    def _require_no_triggers(self, table: Table) -> None:
+        """Refuse to drop a table whose triggers would go with it."""
+        name = table.name.replace("'", "''")
+        if self._rows(f"SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND tbl_name = '{name}' COLLATE NOCASE"):
+            raise TransferRefused(
+                f"{table} has other columns, and triggers belong to it.",
+                "Replace it with the columns that it has, or drop what belongs to it.",
+            )
 
     def _stage(self, session: Session, writing: Writing, source: Source) -> None:
         """Put the rows into a table of the same transaction, which is gone at its end."""

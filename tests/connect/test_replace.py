@@ -6,7 +6,7 @@ import pytest
 
 from pdbt.connect import transfer
 from pdbt.connect.base import TransferFailed, TransferRefused
-from tests.connect.databases import Place
+from tests.connect.databases import DuckDBFile, Place
 
 ROWS = "SELECT id, name FROM t ORDER BY id"
 
@@ -149,3 +149,42 @@ def test_a_new_table_whose_rows_are_refused_is_not_there_in_mysql(places: dict[s
     with pytest.raises(TransferRefused, match="NaN"):
         transfer(start.url, target.url, table="o", target="t", mode=mode, key=["id"] if mode == "upsert" else [])
     assert target.execute("SHOW TABLES") == []
+
+
+def test_a_replaced_table_of_duckdb_keeps_its_keys_checks_defaults_and_indexes(places: dict[str, Place], origin: Place) -> None:
+    target = DuckDBFile(origin.path.with_name("target.duckdb")) if isinstance(origin, DuckDBFile) else origin
+    target.execute(
+        "CREATE SCHEMA s",
+        "CREATE TABLE s.t (id INTEGER PRIMARY KEY, name VARCHAR DEFAULT 'none' CHECK (name <> ''))",
+        "CREATE INDEX by_name ON s.t (name)",
+        "INSERT INTO s.t VALUES (7, 'old')",
+    )
+    declared = target.execute("SELECT sql FROM duckdb_tables() UNION ALL SELECT sql FROM duckdb_indexes()")
+    for _ in range(2):
+        transfer(origin.url, target.url, table="t", target="s.t")
+    assert target.execute("SELECT id, name FROM s.t ORDER BY id") == [(7, "seven"), (8, "eight")]
+    assert target.execute("SELECT sql FROM duckdb_tables() UNION ALL SELECT sql FROM duckdb_indexes()") == declared
+    origin.execute("UPDATE t SET name = ''")
+    with pytest.raises(TransferFailed, match="CHECK"):
+        transfer(origin.url, target.url, table="t", target="s.t")
+    assert target.execute("SELECT name FROM s.t WHERE id = 8") == [("eight",)]
+
+
+def test_a_table_of_sqlite_with_triggers_is_not_dropped(places: dict[str, Place], origin: Place) -> None:
+    target = places["sqlite"]
+    target.execute("CREATE TABLE t (id INT)", "CREATE TRIGGER seen AFTER INSERT ON t BEGIN SELECT 1; END", "INSERT INTO t VALUES (1)")
+    with pytest.raises(TransferRefused, match=r"^t has other columns, and triggers belong to it\."):
+        transfer(origin.url, target.url, table="t")
+    assert target.execute("SELECT id FROM t") == [(1,)]
+    transfer(origin.url, target.url, query="SELECT id FROM t", target="t")
+    assert target.execute("SELECT id FROM t ORDER BY id") == [(7,), (8,)]
+    assert target.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'") == [("seen",)]
+
+
+def test_a_column_of_mysql_that_becomes_wider_stays_what_it_was_besides(places: dict[str, Place]) -> None:
+    start, target = places["duckdb"], places["mysql"]
+    start.execute("CREATE TABLE o AS SELECT 5000000000 AS `a b`, 1234567890.25::DECIMAL(12, 2) AS d".replace("`", '"'))
+    target.execute("CREATE TABLE t (`a b` INT(10) NOT NULL DEFAULT 5 COMMENT 'it''s, one', d DECIMAL(10,2) NOT NULL)")
+    transfer(start.url, target.url, table="o", target="t", mode="append")
+    ((_, created),) = target.execute("SHOW CREATE TABLE t")
+    assert "`a b` bigint(20) NOT NULL DEFAULT 5 COMMENT 'it''s, one',\n  `d` decimal(12,2) NOT NULL\n" in created
