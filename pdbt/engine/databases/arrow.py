@@ -46,26 +46,20 @@ class Rows:
         relation = finish(connection).sql(select)
         source = relation.to_arrow_reader(batch_rows(len(relation.columns)))
         self._connection, self._select = connection, select
-        self._failure: BaseException | None = None
+        self._failed: list[BaseException] = []
         self._failures = (OSError, pa.ArrowException)
-        self.batches: pa.RecordBatchReader = pa.RecordBatchReader.from_batches(source.schema, self._read(source))
+        self.batches: pa.RecordBatchReader = pa.RecordBatchReader.from_batches(source.schema, _read(source, self._failed))
 
     def error(self) -> BaseException | None:
         """Return what went wrong while the batches were read, as if no Arrow and no driver had been between; None if nothing did."""
-        if not isinstance(self._failure, self._failures):
-            return self._failure
-        said = str(self._failure)
+        failure = self._failed[-1] if self._failed else None
+        if not isinstance(failure, self._failures):
+            return failure
+        said = str(failure)
         if said.startswith(INTERRUPTED):
             # DuckDB 1.5 may tell that the other threads were stopped instead of why: without Arrow, it tells why.
             return _raised_by(self._connection, f"SELECT bit_xor(hash(t)) FROM (\n{self._select}\n) t") or _as_raised(said)
         return _as_raised(said)
-
-    def _read(self, source: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from source
-        except BaseException as failure:  # Ctrl-C, too: a driver would tell it as an error of its own
-            self._failure = failure
-            raise
 
 
 @contextlib.contextmanager
@@ -93,6 +87,19 @@ def streamed(connection: duckdb.DuckDBPyConnection, name: str, batches: pa.Recor
     finally:
         connection.execute("RESET threads")
         connection.unregister(name)
+
+
+def _read(source: pa.RecordBatchReader, failed: list[BaseException]) -> Iterator[pa.RecordBatch]:
+    """Yield the batches, and keep what goes wrong.
+
+    No method of Rows: Arrow would hold it from where Python's collector cannot look, and a stream that is not read to its end
+    would keep the connection for ever, of which DuckDB 2.0 prints pages when the process ends.
+    """
+    try:
+        yield from source
+    except BaseException as failure:  # Ctrl-C, too: a driver would tell it as an error of its own
+        failed.append(failure)
+        raise
 
 
 def _as_raised(said: str) -> duckdb.Error:
