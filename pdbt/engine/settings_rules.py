@@ -58,7 +58,8 @@ def _is_encoding(value: object) -> bool:
     return True
 
 
-def _one_of(*choices: str) -> Rule:
+def one_of(*choices: str) -> Rule:
+    """Return the rule of a key that is one of these texts."""
     return Rule(" | ".join(f'"{choice}"' for choice in choices), lambda value: isinstance(value, str) and value in choices)
 
 
@@ -91,24 +92,24 @@ _EVENTS = Rule('a list of "failure", "late", "empty"', lambda value: isinstance(
 
 SOURCE_KEYS: Mapping[str, Rule] = {
     "delimiter": _DELIMITER,
-    "decimal": _one_of(".", ","),
+    "decimal": one_of(".", ","),
     "encoding": _ENCODING,
     "header": _HEADER,
     "types": _TYPES,
-    "on_error": _one_of(*ON_ERROR),
+    "on_error": one_of(*ON_ERROR),
 }
 SECTIONS: Mapping[str, Mapping[str, Rule]] = {
     "project": {"name": _TEXT, "template_version": _TEXT},
-    "database": {"type": _one_of(*DATABASE_FILES), "path": _TEXT, "url": _TEXT, "lock_timeout": _SECONDS},
-    "source": {"on_error": _one_of(*ON_ERROR)},
-    "export": {"format": _one_of(*EXPORT_FORMATS)},
+    "database": {"type": one_of(*DATABASE_FILES), "path": _TEXT, "url": _TEXT, "lock_timeout": _SECONDS},
+    "source": {"on_error": one_of(*ON_ERROR)},
+    "export": {"format": one_of(*EXPORT_FORMATS)},
     "parameters": {},
     "dagster": {
         "port": _PORT,
         "schedule": _TEXT,
         "timezone": _TIMEZONE,
-        "schedule_status": _one_of(*STATUSES),
-        "sensor_status": _one_of(*STATUSES),
+        "schedule_status": one_of(*STATUSES),
+        "sensor_status": one_of(*STATUSES),
         "retries": _COUNT,
         "retry_delay": _SECONDS,
     },

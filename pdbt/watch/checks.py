@@ -5,31 +5,18 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from ..engine.environment import redact
 from ..engine.errors import SettingsError
+from ..engine.settings_rules import Rule, one_of
 
 MAX_SHOWN_CHARACTERS = 80
 
 
-@dataclass(frozen=True)
-class Rule:
-    """What one key may hold: how a person reads it, and the test of a value."""
-
-    allowed: str
-    fits: Callable[[Any], bool]
-
-
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def one_of(*choices: str) -> Rule:
-    """Return the rule of a key that is one of these texts."""
-    return Rule(" | ".join(f'"{choice}"' for choice in choices), lambda value: isinstance(value, str) and value in choices)
 
 
 TEXT = Rule("a text", lambda value: isinstance(value, str) and value.strip() != "" and "\0" not in value)

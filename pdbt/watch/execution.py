@@ -13,10 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
-from ..engine.environment import Environment
+from ..engine.environment import ENVIRONMENT_FILE, Environment
 from ..engine.errors import PdbtError
 from . import process
 from .ledger import Stat, TaskRow
@@ -242,7 +243,7 @@ def _stat_of(found: os.stat_result) -> Stat:
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 
-def _opened(path: str) -> contextlib.AbstractContextManager[IO[bytes] | None]:
+def _opened(path: str) -> contextlib.AbstractContextManager[BufferedReader | None]:
     """Open a file to hash it; nothing where it cannot be read."""
     try:
         return Path(path).open("rb")
@@ -250,7 +251,7 @@ def _opened(path: str) -> contextlib.AbstractContextManager[IO[bytes] | None]:
         return contextlib.nullcontext()
 
 
-def _hash(content: IO[bytes] | None, stat: Stat) -> str | None:
+def _hash(content: BufferedReader | None, stat: Stat) -> str | None:
     """Return the hash of an open file, and close it; None if it has not, or did not keep, this stat."""
     if content is None:
         return None
@@ -258,7 +259,7 @@ def _hash(content: IO[bytes] | None, stat: Stat) -> str | None:
         with content:
             if _stat_of(os.fstat(content.fileno())) != stat:
                 return None
-            digest = hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]  # its type asks for more than it uses
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
             return digest if _stat_of(os.fstat(content.fileno())) == stat else None
     except OSError:
         return None
@@ -270,7 +271,7 @@ def _connection_url(task: Task, connections: Mapping[str, str]) -> str:
     if "://" not in name and name not in connections:
         known = ", ".join(connections) or "none"
         raise PdbtError(f"There is no connection {name!r}; there are: {known}.", f"Add [connections.{name}] url = … to the settings.")
-    return Environment(task.base / ".env", "[connections]").fill_url(connections.get(name, name), f"connections.{name}")
+    return Environment(task.base / ENVIRONMENT_FILE, "[connections]").fill_url(connections.get(name, name), f"connections.{name}")
 
 
 def _stem(task: Task) -> str:

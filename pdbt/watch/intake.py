@@ -179,11 +179,11 @@ class Intake:
         """
         if not path.startswith(self._root) or self._is_log(path):
             return None
-        if any(map(is_temporary, path[len(self._root) :].split(os.sep))):  # noqa: PTH206
+        if any(map(is_temporary, path[len(self._root) :].split(os.sep))):  # noqa: PTH206 - see above
             return None
         try:
             path.encode()
-            found = os.stat(path)  # noqa: PTH116
+            found = os.stat(path)  # noqa: PTH116 - see above
         except UnicodeEncodeError:
             self._unnameable.add(path)
             return None

@@ -11,12 +11,13 @@ from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from ..engine.errors import SettingsError
-from .checks import COUNT, MATCHES, SECONDS, TEXT, TIMEOUT, Rule, check_keys, one_line, wrong
+from ..engine.settings_rules import Rule
+from .checks import COUNT, MATCHES, SECONDS, TEXT, TIMEOUT, check_keys, one_line, wrong
 
 Kind = Literal["python", "sql", "command", "project", "dagster"]
 Match = Literal["contains", "exact", "prefix", "glob", "regex"]
 
-PROJECT_PREFIX, DAGSTER_PREFIX = "project:", "dagster:"
+_PREFIXES: Mapping[str, Kind] = {"project:": "project", "dagster:": "dagster"}
 RETRY_DELAY_SECONDS = 1.0
 LONGEST_RETRY_DELAY_SECONDS = 3600.0
 DEFAULT_GROUP = "1"
@@ -218,9 +219,9 @@ def _task_keys(value: Any, where: str) -> Mapping[str, Any]:
 def _what_runs(run: str | list[str], base: Path, where: str) -> tuple[Kind, tuple[str, ...]]:
     """Find out what a task is, and make the path of its script or file absolute."""
     if isinstance(run, str):
-        for prefix, kind in ((PROJECT_PREFIX, "project"), (DAGSTER_PREFIX, "dagster")):
+        for prefix, kind in _PREFIXES.items():
             if run.startswith(prefix):
-                return kind, (run.removeprefix(prefix),)  # type: ignore[return-value]  # both are a Kind
+                return kind, (run.removeprefix(prefix),)
         if run.endswith((".py", ".sql")) or (base / run).expanduser().is_file():
             return _of_file(run, (), base)
     words = run if isinstance(run, list) else _split(run, where)

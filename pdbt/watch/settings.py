@@ -14,8 +14,9 @@ from ..engine.environment import ENVIRONMENT_FILE, Environment
 from ..engine.errors import SettingsError
 from ..engine.notices import Sender
 from ..engine.settings import FILE_NAME
-from ..engine.settings_rules import NOTIFY_ON, SECTIONS
-from .checks import BOOLEAN, COUNT, DAYS, INTERVAL, POSITIVE, SECONDS, TEXT, TIMEOUT, Rule, check_keys, one_of, wrong
+from ..engine.settings_rules import NOTIFY_ON, SECTIONS, Rule, one_of
+from ..engine.toml import read_toml
+from .checks import BOOLEAN, COUNT, DAYS, INTERVAL, POSITIVE, SECONDS, TEXT, TIMEOUT, check_keys, wrong
 from .rules import DEFAULT_LOGS, RETRY_DELAY_SECONDS, Defaults, Pipeline, read_pipeline
 
 Unmatched = Literal["log", "delete", "move"]
@@ -114,7 +115,8 @@ def settings_of_dict(
     """
     keys = {key: str(value) if isinstance(value, Path) else value for key, value in keys.items() if value is not None}
     check_keys(SECTION, keys, {key: rule for key, rule in KEYS.items() if key != "tags"})
-    return _settings({**keys, "tags": pipeline}, folder, (base or _program_folder()).absolute(), where, Environment(Path(".env"), where))
+    base = (base or _program_folder()).absolute()
+    return _settings({**keys, "tags": pipeline}, folder, base, where, Environment(base / ENVIRONMENT_FILE, where))
 
 
 def load_watch_settings(path: Path, folder: str | Path | None = None, **overrides: Any) -> WatchSettings:
@@ -267,32 +269,28 @@ def _sender(document: Mapping[str, Any], path: Path, folder: Path) -> Sender:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    import tomllib
-
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return read_toml(path)
     except FileNotFoundError:
-        raise SettingsError(f"{path} does not exist.", "Name the file with the tags: --pipeline FILE.") from None
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{path} is not UTF-8 text.", "Save it as UTF-8.") from None
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}.", 'Texts stand in quotes: name = "value".') from None
+        raise _missing(path) from None
+
+
+def _missing(path: Path) -> SettingsError:
+    return SettingsError(f"{path} does not exist.", "Name the file with the tags: --pipeline FILE.")
 
 
 def _pipeline_of_script(path: Path) -> Mapping[str, Any]:
     import runpy
 
     if not path.is_file():
-        raise SettingsError(f"{path} does not exist.", "Name the file with the tags: --pipeline FILE.")
+        raise _missing(path)
     try:
-        names = runpy.run_path(str(path))
-    except Exception as error:
+        pipeline = runpy.run_path(str(path)).get("PIPELINE")
+    except Exception as error:  # a person's own code raises whatever it likes
         raise SettingsError(f"{path} cannot be run: {type(error).__name__}: {error}.", f"Try: python3 {path}") from error
-    if not isinstance(names.get("PIPELINE"), Mapping):
+    if not isinstance(pipeline, Mapping):
         raise SettingsError(f"{path} defines no dict PIPELINE.", 'Write: PIPELINE = {"tag": [("task.py", "1", "logs")]}.', key="PIPELINE")
-    return names["PIPELINE"]  # type: ignore[no-any-return]  # runpy types a module's names as Any
+    return pipeline
 
 
 def _program_folder() -> Path:

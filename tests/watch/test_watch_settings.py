@@ -113,6 +113,12 @@ def test_a_dict_takes_the_same_keys(inbox: Path, tmp_path: Path) -> None:
     assert (settings.max_workers, settings.folder, settings.base) == (3, inbox, tmp_path)
 
 
+def test_the_folder_of_a_dict_may_come_from_the_env_file_beside_it(inbox: Path, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DROP_FOLDER=inbox\n", encoding="utf-8")
+    settings = settings_of_dict({"x": [("a.py", "1", "logs")]}, base=tmp_path, folder="${DROP_FOLDER}")
+    assert settings.folder == inbox
+
+
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
