@@ -119,6 +119,8 @@ def _reason_against(project: Path, path: Path, name: str, mode: int, made: list[
     if any(fnmatch.fnmatchcase(name, pattern) for pattern in made):
         return REBUILT
     if stat.S_ISDIR(mode):
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise _unreadable(path, PermissionError(0, "Permission denied"))
         is_made = path.name in _CACHES or (path / _CACHE_TAG).is_file() or (path / _ENVIRONMENT_TAG).is_file()
         return REBUILT if is_made else ""
     return "" if stat.S_ISREG(mode) else SPECIAL

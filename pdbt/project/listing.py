@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from ..engine.errors import PdbtError
 from ..engine.process.identity import Instance, Record, find_instances
@@ -78,6 +80,9 @@ def list_projects(workspace: Workspace, organisation: str | None = None) -> List
     return Listing(str(workspace.root), tuple(_listed(workspace, members)), tuple(sorted({*RESERVED, *organisations})))
 
 
+_UNSEEN = Instance(None, None, ())
+
+
 @dataclass(frozen=True)
 class _Together:
     """The workspace's Dagster, when it runs, and why it cannot load a project."""
@@ -88,14 +93,16 @@ class _Together:
 
 def _listed(workspace: Workspace, members: Sequence[Member]) -> list[ListedProject]:
     places: dict[Member, Place] = {}
-    broken = workspace.clashes()
+    closed = {member: _may_not_be_read(member.folder / "macro") for member in members if _is_closed(member.folder / "macro")}
+    broken = {**workspace.clashes(), **closed}
     for member in [member for member in members if member not in broken]:
         try:
             places[member] = Place(load_settings(member.folder))
         except PdbtError as error:
             broken[member] = error
-    found = find_instances([WorkspacePlace(workspace), *(places.get(member, FolderPlace(member.folder)) for member in members)])
-    instances = dict(zip(members, found[1:], strict=True))
+    open_ones = [member for member in members if member not in closed]
+    found = find_instances([WorkspacePlace(workspace), *(places.get(member, FolderPlace(member.folder)) for member in open_ones)])
+    instances = {**dict.fromkeys(closed, _UNSEEN), **dict(zip(open_ones, found[1:], strict=True))}
     loaded = ask_page(found[0].record) if found[0].record is not None else None
     together = _Together(found[0].record, loaded.faults if loaded is not None else {})
     return [
@@ -129,3 +136,11 @@ def _whole(member: Member, place: Place, instance: Instance, together: _Together
 def _broken(member: Member, error: str, instance: Instance) -> ListedProject:
     own = OWN if instance.record is not None else None
     return ListedProject(member.organisation, member.name, str(member.folder), dagster=own, error=error)
+
+
+def _is_closed(folder: Path) -> bool:
+    return folder.exists() and not os.access(folder, os.R_OK | os.X_OK)
+
+
+def _may_not_be_read(folder: Path) -> PdbtError:
+    return PdbtError(f"{folder} may not be read.", "Get the right to read it.")

@@ -242,14 +242,16 @@ def _free_pair(used: Mapping[int, Path], database: str) -> int | None:
 def _port_of(home: Path) -> int | None:
     """Return the port that the settings of a project say, also when they are at fault elsewhere; None when there are none."""
     try:
+        text = (home / FILE_NAME).read_bytes().decode(errors="replace")
+    except OSError:
+        return None
+    try:
         document = read_toml(home / FILE_NAME)
         said = document.get("dagster", {}).get("port") or PORTS[document.get("database", {}).get("type", "duckdb")]
         return said if isinstance(said, int) else None
     except (SettingsError, KeyError, TypeError, AttributeError):
-        found = _PORT.search((home / FILE_NAME).read_bytes().decode(errors="replace"))
+        found = _PORT.search(text)
         return int(found[1]) if found else None
-    except OSError:
-        return None
 
 
 # ----------------------------------------------------------------------------------------------------------------------

@@ -127,9 +127,9 @@ def find_unresolved(project: Path, base: Base | None, new: Mapping[str, bytes]) 
     found = [_ENGINE_BESIDE] if (project / _ENGINE_BESIDE).exists() else []
     for path in sorted({*before, *new}):
         beside = path + NEW_SUFFIX
+        content = read_owners(project, path).content
         if (project / beside).exists():
             found.append(beside)
-        content = read_owners(project, path).content
         if content is not None and content not in (before.get(path), new.get(path)) and is_marked(content):
             found.append(path)
     return tuple(found)

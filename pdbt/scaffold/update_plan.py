@@ -91,6 +91,13 @@ def read_owners(project: Path, path: str) -> Owners:
     Raises:
         PdbtError: a file cannot be read.
     """
+    try:
+        return _found(project, path)
+    except OSError as error:
+        raise PdbtError(f"{project / path} cannot be read: {error.strerror}. Nothing was changed.", "Check its permissions.") from None
+
+
+def _found(project: Path, path: str) -> Owners:
     place = project / path
     for parent in place.relative_to(project).parents:
         if (project / parent).is_symlink() and parent.parts:
@@ -101,10 +108,7 @@ def read_owners(project: Path, path: str) -> Owners:
         return Owners(reason="it is a symbolic link")
     if place.is_dir():
         return Owners(reason="it is a folder")
-    try:
-        return Owners(place.read_bytes()) if place.exists() else Owners()
-    except OSError as error:
-        raise PdbtError(f"{place} cannot be read: {error.strerror}. Nothing was changed.", "Check its permissions.") from None
+    return Owners(place.read_bytes()) if place.exists() else Owners()
 
 
 def plan_files(project: Path, base: Base, new: Mapping[str, bytes], new_version: str) -> tuple[FileUpdate, ...]:

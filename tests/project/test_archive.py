@@ -137,6 +137,11 @@ def test_what_cannot_be_read_is_told(project: Path, tmp_path: Path) -> None:
     (project / "notes").chmod(0)
     with pytest.raises(PdbtError, match=r"notes cannot be read: Permission denied\. No archive was written"):
         archive_project(project, "zip", tmp_path)
+    (project / "notes").chmod(0o600)
+    (project / "data").chmod(0)
+    with pytest.raises(PdbtError, match=r"data cannot be read: Permission denied\. No archive was written"):
+        archive_project(project, "zip", tmp_path)
+    (project / "data").chmod(0o755)
 
 
 @pytest.mark.parametrize("kind", KINDS)

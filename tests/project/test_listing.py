@@ -15,6 +15,7 @@ from pdbt.project.workspace import Workspace
 from tests.conftest import RunProcess
 from tests.process.conftest import dressed
 from tests.project.conftest import ROOT, Add, Pdbt
+from tests.project.diagnosis import check
 from tests.project.terminal import on_a_terminal
 
 
@@ -84,6 +85,23 @@ def test_a_folder_that_may_not_be_read_is_no_organisation(workspace: Workspace, 
     add("orders", "acme")
     (workspace.root / "lost+found").mkdir(mode=0)
     assert [project.name for project in list_projects(workspace).projects] == ["orders"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_project_that_may_not_be_read_hinders_no_other(workspace: Workspace, add: Add) -> None:
+    settings, macro = add("alone") / "pdbt.toml", add("orders", "acme") / "macro"
+    settings.chmod(0)
+    add("third")
+    macro.chmod(0)
+    try:
+        told = {project.name: (project.state, project.error) for project in list_projects(workspace).projects}
+        examined = check(macro.parent, "pid file")
+    finally:
+        macro.chmod(0o755)
+    assert told["alone"] == ("broken", f"{settings} cannot be read: Permission denied.")
+    assert told["orders"] == ("broken", f"{macro} may not be read. Get the right to read it.")
+    assert told["third"] == ("stopped", None)
+    assert (examined.state, examined.text) == ("error", f"{macro}/.dagster cannot be read: Permission denied.")
 
 
 # Nothing that reads data, or runs Dagster, is loaded to list projects.

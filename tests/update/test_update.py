@@ -314,6 +314,16 @@ def test_what_cannot_be_updated_is_told_and_stays_as_it_was(project: Path, tmp_p
     assert contents(project) == before
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_what_cannot_be_read_is_told(project: Path) -> None:
+    age(project, {SCRIPT: b"# old\n"})
+    (project / "data").chmod(0)
+    with pytest.raises(PdbtError, match=r"data/.* cannot be read: Permission denied\. Nothing was changed"):
+        update_project(project)
+    (project / "data").chmod(0o755)
+    assert (project / SCRIPT).read_bytes() == b"# old\n"
+
+
 def test_the_projects_own_script_and_the_command_say_what_they_did(project: Path, run_process: RunProcess, tmp_path: Path) -> None:
     age(project, {SCRIPT: b"# old\n", "README.md": b"old\n", "scripts/engine/toml.py": b"# old\n"})
     (project / "README.md").write_text("mine\n", encoding="utf-8")

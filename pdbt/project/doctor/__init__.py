@@ -84,5 +84,6 @@ def _diagnose(home: Path, more: Sequence[Examine]) -> Diagnosis:
             found += examine(patient)
         except (PdbtError, OSError) as error:  # one that cannot be made keeps none of the others from being made
             name = getattr(examine, "__name__", "check").removeprefix("examine_").replace("_", " ")
-            found.append(Check(name, ERROR, patient.redact(str(error))))
+            said = f"{error.filename} cannot be read: {error.strerror}." if type(error) is PermissionError else str(error)
+            found.append(Check(name, ERROR, patient.redact(said)))
     return Diagnosis(patient.name, str(patient.home), tuple(found))
