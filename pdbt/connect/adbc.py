@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..engine.databases.adbc import TARGET_SCHEMA, Adbc
@@ -15,18 +15,7 @@ _TEMPORARY = "adbc.ingest.temporary"
 
 
 class Session(Adbc):
-    """A connection that begins a transaction with its first statement."""
-
-    def __init__(self, driver: str, url: str, told: Callable[[Exception], Exception], *, transaction: bool) -> None:
-        """Connect.
-
-        Args:
-            driver: ``sqlite`` or ``postgresql``.
-            url: as that driver takes it.
-            told: turns the driver's error into the one to raise.
-            transaction: whether statements wait for `commit`; otherwise each is its own transaction.
-        """
-        super().__init__(driver, url, told=told, transaction=transaction)
+    """A connection whose statements are one transaction, where that is asked for."""
 
     @contextlib.contextmanager
     def stream(self, select: str, options: Mapping[str, str] | None = None) -> Iterator[pa.RecordBatchReader]:

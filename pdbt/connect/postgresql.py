@@ -292,7 +292,7 @@ class PostgreSQL:
     def _session(self, *, transaction: bool) -> Session:
         separator = "&" if "?" in self._url else "?"
         url = f"{self._url}{separator}connect_timeout={CONNECT_SECONDS}&application_name={quote('pdbt transfer')}"
-        return Session("postgresql", url, self._failure, transaction=transaction)
+        return Session("postgresql", url, told=self._failure, transaction=transaction)
 
     def _one(self, select: str, *values: object) -> Any:
         return self._rows(select, *values)[0][0]

@@ -248,7 +248,7 @@ class SQLite:
         A file that may be written to is opened so: else what a killed writer left could not be taken back, and nothing be read.
         """
         mode = "rwc" if transaction else "rw" if self.may_create() else "ro"
-        session = Session("sqlite", f"{self.address.file.as_uri()}?mode={mode}", self._failure, transaction=transaction)
+        session = Session("sqlite", f"{self.address.file.as_uri()}?mode={mode}", told=self._failure, transaction=transaction)
         session.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
         return session
 

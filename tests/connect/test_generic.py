@@ -93,6 +93,16 @@ def test_a_query_takes_the_kinds_of_its_values(places: dict[str, Place], origin:
     assert row == [(7, Decimal("0.070000000"), datetime.datetime(2024, 2, 29, 12, 0, 7, 22))]
 
 
+def test_a_dialect_whose_types_are_not_known_is_read_and_not_written(places: dict[str, Place], origin: Place) -> None:
+    place = places["postgresql"]
+    place.execute("CREATE TABLE p AS SELECT 1 AS id, 'one'::text AS name")
+    url = place.url.replace("postgresql://", "sqlalchemy+postgresql+psycopg://")
+    transfer(url, origin.url, table="p")
+    assert origin.execute("FROM p") == [(1, "one")]
+    with pytest.raises(TransferRefused, match=r"^pdbt does not write to postgresql: what its types hold unchanged is not known\. It can"):
+        transfer(origin.url, url, table="t")
+
+
 @pytest.mark.parametrize("driver", sorted((one for one in DRIVERS if one.generic), key=attrgetter("name")))
 def test_a_missing_driver_is_one_sentence_with_the_command(driver: Driver) -> None:
     if importlib.util.find_spec(driver.modules[1].partition(".")[0]) is not None:
