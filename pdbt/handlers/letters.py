@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..engine.databases.files import synchronise
 from ..engine.errors import PdbtError
 from .rounds import Place
 
@@ -84,7 +85,7 @@ def write_letter(folder: Path, letter: Letter, table: pa.Table) -> Path:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
-    _sync(folder)
+    synchronise(folder)
     return path
 
 
@@ -114,11 +115,3 @@ def read_letter(path: Path) -> tuple[Letter, pa.Table]:
 def letters_in(folder: Path) -> Sequence[Path]:
     """Return the files of a folder's letters, the oldest first."""
     return sorted(folder.glob("*.parquet"), key=lambda path: (path.stat().st_mtime_ns, path.name)) if folder.is_dir() else []
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -152,7 +152,7 @@ class ParcelFolder(Parcels):
     def __init__(self) -> None:
         """Make the folder, in memory where there is room for it, and remove those of processes that are no more."""
         home = _IN_MEMORY if _has_room(_IN_MEMORY) else Path(tempfile.gettempdir())
-        _remove_abandoned(home)
+        remove_abandoned(home, _PREFIX)
         super().__init__(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=home))
 
     def pack(self, table: pa.Table) -> Parcel:
@@ -176,17 +176,20 @@ def _has_room(folder: Path) -> bool:
     return folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free >= _ENOUGH_MEMORY
 
 
-def _remove_abandoned(home: Path) -> None:
-    """Remove what a killed process could not; a folder whose process id lives, if only as another process, is left alone."""
-    for folder in home.glob(f"{_PREFIX}*"):
-        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
+def remove_abandoned(home: Path, prefix: str) -> None:
+    """Remove folders that killed processes left, named by a prefix and their process id.
+
+    One whose process id lives, if only as another process, is left alone.
+    """
+    for folder in home.glob(f"{prefix}*"):
+        owner = folder.name.removeprefix(prefix).partition("-")[0]
         with contextlib.suppress(OSError):
-            if owner.isdecimal() and folder.stat().st_uid == os.getuid() and not process_lives(int(owner)):
+            if owner.isdecimal() and folder.stat().st_uid == os.getuid() and not _lives(int(owner)):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def process_lives(process: int) -> bool:
-    """Whether a process id is that of a process, if only as another one."""
+def _lives(process: int) -> bool:
+    """Whether a process id is that of a process."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.errors import MissingLibrary, PdbtError
-from .parcels import process_lives
+from .parcels import remove_abandoned
 from .ray_address import AUTO, check_answers, place_of
 
 # Beside what may be under way the object store holds what workers have just made and what they have just read.
@@ -168,11 +168,7 @@ def _folder() -> Path:
     home = Path(tempfile.gettempdir())
     if len(str(home)) > _LONGEST_HOME:
         home = Path("/tmp")  # noqa: S108 - the folder made in it is private to this user, as tempfile makes all of its folders
-    for folder in home.glob(f"{_PREFIX}*"):
-        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        with contextlib.suppress(OSError):
-            if owner.isdecimal() and folder.stat().st_uid == os.getuid() and not process_lives(int(owner)):
-                shutil.rmtree(folder, ignore_errors=True)
+    remove_abandoned(home, _PREFIX)
     return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=home))
 
 

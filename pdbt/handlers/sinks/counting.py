@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-
 from ..graph import HandlerGraph
-from .table import HOMES, TableSink
+from .stores import store_of
+from .table import TableSink
 
 
 def tables(graph: HandlerGraph) -> list[dict[str, object]]:
@@ -20,8 +19,7 @@ def tables(graph: HandlerGraph) -> list[dict[str, object]]:
 
 
 def _rows(sink: TableSink) -> int:
-    module, name = HOMES[sink.target.kind]
-    store = getattr(importlib.import_module(f".{module}", __package__), name)(sink.target)
+    store = store_of(sink.target)
     try:
         store.begin()
         if not store.columns(sink.table):

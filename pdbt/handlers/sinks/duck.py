@@ -97,7 +97,3 @@ class DuckDBStore(Store):
             self._connection.execute(sql)
         finally:
             self._connection.unregister(_GIVEN)
-
-    def quoted(self, name: str) -> str:
-        """Return a name in quotes."""
-        return '"' + name.replace('"', '""') + '"'

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...engine.databases.files import synchronise
 from ...engine.errors import SettingsError
 from ..nodes import BaseSink, Batch
 
@@ -56,7 +57,7 @@ class FileSink(BaseSink):
                 stored.append(batch.table.num_rows)
             except Exception as error:  # one batch keeps no other out
                 stored.append(error)
-        self._sync_folder()
+        synchronise(self.folder)
         return stored
 
     def path_of(self, batch_id: str) -> Path:
@@ -68,8 +69,7 @@ class FileSink(BaseSink):
         beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             self._fill(beside, table)
-            with beside.open("rb") as file:
-                os.fsync(file.fileno())
+            synchronise(beside)
             beside.replace(path)
         finally:
             beside.unlink(missing_ok=True)
@@ -86,13 +86,6 @@ class FileSink(BaseSink):
         with duckdb.connect(config={"threads": 1}) as connection:
             connection.register("batch", table)
             connection.execute(f"COPY batch TO '{_literal(path)}' ({_OPTIONS[self.format]})")
-
-    def _sync_folder(self) -> None:
-        handle = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 _OPTIONS = {"csv": "FORMAT csv, HEADER", "json": "FORMAT json"}

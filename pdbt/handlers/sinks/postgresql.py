@@ -92,7 +92,7 @@ class PostgreSQLStore(Store):
         return ".".join(self._name(part) for part in name.split(".", 1))
 
     def _name(self, name: str) -> str:
-        return '"' + name.replace('"', '""') + '"'
+        return super().quoted(name)
 
 
 def _sent(kind: pa.DataType) -> Callable[[Any], Any] | None:

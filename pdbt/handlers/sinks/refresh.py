@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from ..nodes import BaseHandler
-from .table import HOMES
+from .stores import store_of
 from .targets import find_target
 
 
@@ -39,8 +38,7 @@ class RefreshTable(BaseHandler):
         Raises:
             StoreFailed: the target cannot be opened.
         """
-        module, name = HOMES[self.target.kind]
-        store = getattr(importlib.import_module(f".{module}", __package__), name)(self.target)
+        store = store_of(self.target)
         try:
             store.begin()
             if all(store.columns(needed) for needed in self.needs):

@@ -82,10 +82,6 @@ class SQLiteStore(Store):
         insert = f"INSERT INTO {self.quoted(table)} ({names}) VALUES ({marks})"  # noqa: S608
         self._connection.executemany(insert, rows_of(rows, _sent))
 
-    def quoted(self, name: str) -> str:
-        """Return a name in quotes."""
-        return '"' + name.replace('"', '""') + '"'
-
 
 def _sent(kind: pa.DataType) -> Callable[[Any], Any] | None:
     import pyarrow as pa

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 
 # The table that says which batches a target holds.
 LEDGER = "pdbt_batches"
+# The module and the class of each kind of target; its driver is loaded where it is used.
+_HOMES = {
+    "SQLite": ("sqlite", "SQLiteStore"),
+    "DuckDB": ("duck", "DuckDBStore"),
+    "PostgreSQL": ("postgresql", "PostgreSQLStore"),
+    "MySQL": ("mysql", "MySQLStore"),
+}
 
 
 class StoreFailed(BuildError):
@@ -58,9 +66,9 @@ class Store(ABC):
     def insert(self, table: str, rows: pa.Table) -> None:
         """Insert rows; they name columns that the table has."""
 
-    @abstractmethod
     def quoted(self, name: str) -> str:
         """Return a table's or column's name as its SQL writes it."""
+        return '"' + name.replace('"', '""') + '"'
 
     def rest(self) -> None:  # noqa: B027 - most have nothing to let go of
         """Let go of what keeps others out; the next transaction takes it again."""
@@ -85,6 +93,13 @@ class Store(ABC):
         marks = ", ".join("(?, ?, ?, ?, ?)" for _ in rows)
         values = [value for batch_id, count in rows for value in (table, node, batch_id, count, now)]
         self.execute(f"INSERT INTO {ledger} VALUES {marks}", values)  # noqa: S608
+
+
+def store_of(target: Target) -> Store:
+    """Return what stores in a target; nothing is opened."""
+    module, name = _HOMES[target.kind]
+    store: Store = getattr(importlib.import_module(f".{module}", __package__), name)(target)
+    return store
 
 
 def plain(table: pa.Table) -> pa.Table:

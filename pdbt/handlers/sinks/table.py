@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,18 +10,11 @@ from typing import TYPE_CHECKING
 from ...engine.errors import PdbtError
 from ..errors import BatchRefused
 from ..nodes import BaseSink, Batch
-from .stores import LEDGER, Store, StoreFailed, plain
+from .stores import LEDGER, Store, StoreFailed, plain, store_of
 from .targets import find_target
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-HOMES = {
-    "SQLite": ("sqlite", "SQLiteStore"),
-    "DuckDB": ("duck", "DuckDBStore"),
-    "PostgreSQL": ("postgresql", "PostgreSQLStore"),
-    "MySQL": ("mysql", "MySQLStore"),
-}
 
 _LONGEST_ID = 300
 
@@ -53,8 +45,7 @@ class TableSink(BaseSink):
 
     def setup(self) -> None:
         """Open the target, so that a wrong address stops the pipeline before a batch is given in."""
-        module, name = HOMES[self.target.kind]
-        self._store = getattr(importlib.import_module(f".{module}", __package__), name)(self.target)
+        self._store = store_of(self.target)
         self._transaction([])
         self.rest()
 
