@@ -105,7 +105,7 @@ def settings_of_dict(
 
     Args:
         pipeline: tasks by tag.
-        folder: what is watched; None means ``keys["folder"]``.
+        folder: what is watched; None is refused, as a dict names none.
         base: what relative paths are taken from; by default the folder of the program.
         where: what error texts call the dict.
         keys: what ``[watch]`` may hold.

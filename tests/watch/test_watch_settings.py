@@ -113,10 +113,9 @@ def test_a_dict_takes_the_same_keys(inbox: Path, tmp_path: Path) -> None:
     assert (settings.max_workers, settings.folder, settings.base) == (3, inbox, tmp_path)
 
 
-def test_the_folder_of_a_dict_may_come_from_the_env_file_beside_it(inbox: Path, tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("DROP_FOLDER=inbox\n", encoding="utf-8")
-    settings = settings_of_dict({"x": [("a.py", "1", "logs")]}, base=tmp_path, folder="${DROP_FOLDER}")
-    assert settings.folder == inbox
+def test_a_dict_needs_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"No folder to watch was named\."):
+        settings_of_dict({"x": [("a.py", "1", "logs")]}, base=tmp_path)
 
 
 @pytest.mark.parametrize(
