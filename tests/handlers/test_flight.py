@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from pyarrow import flight
 
 from pdbt.handlers import (
+    Ack,
     BaseHandler,
     BatchRefused,
     Client,
@@ -43,9 +45,10 @@ class Waits(BaseHandler):
     runs_in = "thread"
 
     def __init__(self) -> None:
-        self.go_on = threading.Event()
+        self.begun, self.go_on = threading.Event(), threading.Event()
 
     def handle(self, data: pa.Table) -> pa.Table:
+        self.begun.set()
         assert self.go_on.wait(SECONDS)
         return data
 
@@ -272,13 +275,38 @@ def test_more_clients_than_may_send_are_told_and_all_else_is_answered(serve: Ser
     assert stored(tmp_path) == [0, 1, 9]
 
 
+def test_a_client_that_is_gone_makes_room_for_another_and_what_it_gave_goes_on(serve: Serve, tmp_path: Path) -> None:
+    waits = Waits()
+    server = serve(waits, limits=Limits(clients=1))
+    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        call = channel.stream_stream(f"/{wire.SERVICE}/DoPut")(iter(put("in", ("x", rows(1)))))
+        assert waits.begun.wait(SECONDS)
+        call.cancel()
+    threading.Timer(1.0, waits.go_on.set).start()
+    until = time.monotonic() + SECONDS
+    while (ended := status_of(server, put("in", ("y", rows(1, 1)))))[0] is not grpc.StatusCode.OK and not waits.go_on.is_set():
+        assert time.monotonic() < until
+    assert ended[0] is grpc.StatusCode.OK
+    assert stored(tmp_path) == [0, 1]
+
+
 def test_a_server_that_is_being_stopped_acknowledges_what_it_has_and_takes_no_more(serve: Serve, tmp_path: Path) -> None:
-    server = serve()
-    server.drain()
-    assert status_of(server, put("in", ("x", rows(1))))[:2] == (
-        grpc.StatusCode.UNAVAILABLE,
-        "The server is being stopped and takes no batch. Give it again.",
-    )
+    waits = Waits()
+    server = serve(waits)
+    with Client(f"grpc://127.0.0.1:{server.port}", window=1) as client:
+        acks: list[Ack] = []
+        thread = threading.Thread(target=lambda: acks.extend(client.send("in", rows(1), ids=["before"])))
+        thread.start()
+        assert waits.begun.wait(SECONDS)
+        server.drain()
+        assert status_of(server, put("in", ("x", rows(1, 1))))[:2] == (
+            grpc.StatusCode.UNAVAILABLE,
+            "The server is being stopped and takes no batch. Give it again.",
+        )
+        waits.go_on.set()
+        thread.join(SECONDS)
+    assert [(ack.batch_id, ack.rows_stored) for ack in acks] == [("before", 1)]
+    assert stored(tmp_path) == [0]
 
 
 @pytest.mark.parametrize("given", ["", "wrong"], ids=["no token", "a wrong token"])

@@ -100,6 +100,10 @@ class PutStream:
         while answer := self._answers.get():
             yield answer
 
+    def end(self) -> None:
+        """Wait for no acknowledgement any more: the client is gone, or has all of them. What it gave goes on."""
+        self._answers.put(None)
+
     def _read(self) -> None:
         import grpc
 

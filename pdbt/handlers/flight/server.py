@@ -167,7 +167,9 @@ class FlightServer:
             sentence = f"No more than {self._limits.clients} may send at a time, and so many do. Try again later."
             context.abort(_grpc().StatusCode.RESOURCE_EXHAUSTED, sentence)
         try:
-            for answer in PutStream(self._pipeline, requests, self._limits, self._draining).answers():
+            stream = PutStream(self._pipeline, requests, self._limits, self._draining)
+            context.add_callback(stream.end)
+            for answer in stream.answers():
                 if isinstance(answer, Refused):
                     context.abort(getattr(_grpc().StatusCode, answer.code), answer.sentence)
                 yield wire.message((1, json.dumps(answer).encode()))
