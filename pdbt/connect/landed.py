@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 import filecmp
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,22 +50,32 @@ def _value(text: str, declared: str) -> object:
         return datetime.datetime.fromisoformat(text)
     if declared == "DATE":
         return datetime.date.fromisoformat(text)
+    if declared.startswith("DECIMAL"):
+        return decimal.Decimal(text)
+    if declared in ("DOUBLE", "FLOAT"):
+        return float(text)
     return int(text) if declared.endswith("INT") or declared == "INTEGER" else text
 
 
 def require_columns(script: Script, fresh: Path) -> None:
-    """Refuse rows without the columns that the script names.
+    """Refuse rows without the columns that the script names, or with a cursor from which nothing can be subtracted for its lookback.
 
     Raises:
-        SettingsError: there is no such column.
+        SettingsError: there is no such column, or it is text.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    names = pq.read_schema(fresh).names
+    schema = pq.read_schema(fresh)
+    names = schema.names
     wanted = (*script.key, *([script.cursor] if script.cursor else []))
     missing = next((name for name in wanted if name not in names), None)
     if missing is not None:
         raise SettingsError(f"{script.label}: what it brings has no column {missing}.", f"It has: {', '.join(names)}.")
+    if script.cursor and script.lookback and pa.types.is_string(schema.field(script.cursor).type):
+        raise SettingsError(
+            f"{script.label}: the cursor {script.cursor} is text, which no lookback can be counted from.", "Cast it in the query."
+        )
 
 
 def require_schema(script: Script, landed: Path, fresh: Path, *, full: bool) -> None:

@@ -7,6 +7,8 @@ are merged into it. So a killed fetch leaves what was there, and a run that fail
 from __future__ import annotations
 
 import datetime
+import decimal
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +29,8 @@ from .values import with_uuid_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_DAY_SECONDS = 86_400
 
 
 def land(project: Path, path: Path, landed: Path, full: bool) -> tuple[int, bool]:
@@ -98,9 +102,11 @@ def _fetch(project: Path, script: Script, since: object | None, fresh: Path) -> 
 
 
 def _earlier(since: object, script: Script) -> object:
-    if isinstance(since, datetime.date):  # a datetime is one, too
+    if isinstance(since, datetime.datetime):
         return since - datetime.timedelta(seconds=script.lookback)
-    return since - script.lookback if isinstance(since, int) else since
+    if isinstance(since, datetime.date):  # which has no hours: what is less than a day is one
+        return since - datetime.timedelta(days=math.ceil(script.lookback / _DAY_SECONDS))
+    return since - script.lookback if isinstance(since, (int, float, decimal.Decimal)) else since
 
 
 def _literal(value: object) -> str:
@@ -108,7 +114,7 @@ def _literal(value: object) -> str:
     if isinstance(value, datetime.datetime):
         zone = "+00:00" if value.tzinfo is not None else ""
         return f"'{value.replace(tzinfo=None).isoformat(' ')}{zone}'"
-    return str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"
+    return str(value) if isinstance(value, (int, float, decimal.Decimal)) else "'" + str(value).replace("'", "''") + "'"
 
 
 def _plain(batches: Iterator[pa.RecordBatch], columns: list[Column]) -> Iterator[pa.RecordBatch]:

@@ -216,3 +216,42 @@ def test_a_python_script_without_news_changes_nothing(make_project: MakeProject,
         result = run_project(project)
         assert result.code == 0, result.stderr
     assert landed(project, "RATES") == [(7, 1.5)]
+
+
+@pytest.mark.parametrize(
+    ("cursor", "lookback", "first", "late", "too_late"),
+    [
+        ("NUMERIC(10, 2)", "5", "100.5", "96.0", "95.0"),
+        ("DOUBLE PRECISION", "5", "100.5", "96.0", "95.0"),
+        ("DATE", "30 hours", "'2025-01-10'", "'2025-01-08'", "'2025-01-07'"),
+        ("TIMESTAMPTZ", "2 hours", "'2025-01-10 12:00+00'", "'2025-01-10 10:00+00'", "'2025-01-10 09:59:59+00'"),
+    ],
+)
+def test_late_rows_come_within_the_lookback_whatever_the_cursor_is(
+    make_project: MakeProject,
+    places: dict[str, Place],
+    run_project: RunProject,
+    cursor: str,
+    lookback: str,
+    first: str,
+    late: str,
+    too_late: str,
+) -> None:
+    project = make_project()
+    add_connection(project, "origin", places["postgresql"].url)
+    places["postgresql"].execute(f"CREATE TABLE o (id INTEGER, at {cursor})", f"INSERT INTO o VALUES (1, {first})")
+    write(project, "source/orders.sql", f"-- connection: origin\n-- cursor: at\n-- key: id\n-- lookback: {lookback}\nSELECT * FROM o")
+    assert run_project(project).code == 0
+    places["postgresql"].execute(f"INSERT INTO o VALUES (2, {late}), (3, {too_late})")
+    result = run_project(project)
+    assert result.code == 0, result.stderr
+    with duckdb.connect() as connection:
+        found = connection.execute(f"SELECT id FROM read_parquet('{project}/db/.work/landed/ORDERS.parquet') ORDER BY id").fetchall()
+    assert found == [(1,), (2,)]
+
+
+def test_a_lookback_from_a_text_is_refused(small: Path, run_project: RunProject) -> None:
+    write(small, "source/orders.sql", "-- connection: origin\n-- cursor: name\n-- key: id\n-- lookback: 2 days\nSELECT * FROM o")
+    refused = run_project(small)
+    assert refused.code == 2
+    assert "scripts/source/orders.sql: the cursor name is text, which no lookback can be counted from." in refused.stderr
