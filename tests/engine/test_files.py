@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -188,8 +189,8 @@ def _link_to_nothing(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("make", [_missing, _link_to_nothing])
-def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path, make: object) -> None:
-    path = make(tmp_path)  # type: ignore[operator]
+def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    path = make(tmp_path)
     for ask in (stamp, file_stat, lambda path: Stamping([path]).stamps()):
         with pytest.raises(SourceError, match=r"\.csv cannot be read: No such file or directory\. Check that it is there"):
             ask(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -214,8 +215,8 @@ def test_what_is_gone_is_dropped(project: Project) -> None:
 @pytest.mark.parametrize(
     ("harm", "reason"), [(Path.unlink, "it is missing"), (lambda path: path.write_text("mine"), "it was changed by something else")]
 )
-def test_an_export_that_is_not_as_it_was_left_is_written_again(project: Project, harm: object, reason: str) -> None:
-    harm(project.folder / "data/final/PEOPLE.csv")  # type: ignore[operator]
+def test_an_export_that_is_not_as_it_was_left_is_written_again(project: Project, harm: Callable[[Path], object], reason: str) -> None:
+    harm(project.folder / "data/final/PEOPLE.csv")
     assert project.plan() == {"export data/final/PEOPLE.csv": reason}
 
 

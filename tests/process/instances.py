@@ -75,11 +75,11 @@ def _mark(process: psutil.Process) -> str | None:
         return None
 
 
-def wait_until(what: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> None:
-    """Wait until something is so."""
+def wait_until(holds: Callable[[], object], seconds: float = DEADLINE_SECONDS) -> None:
+    """Wait until something holds, and fail when it never does; how long it takes is not asserted."""
     deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline
+    while not holds():
+        assert time.monotonic() < deadline, "what was waited for did not happen"
         time.sleep(0.02)
 
 

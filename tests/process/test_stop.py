@@ -9,7 +9,7 @@ import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from unittest.mock import Mock
+from typing import NoReturn
 
 import psutil
 import pytest
@@ -128,9 +128,12 @@ def test_another_users_instance_is_told_and_kept(shop: Shop, monkeypatch: pytest
     """What the system refuses to show and to end stands for a process of another user."""
     shop.launch()
     record = shop.record
-    denied = psutil.AccessDenied(record["pid"])
+
+    def refuse(process: psutil.Process) -> NoReturn:
+        raise psutil.AccessDenied(process.pid)
+
     for name in ("environ", "terminate", "kill"):
-        monkeypatch.setattr(psutil.Process, name, Mock(side_effect=denied))
+        monkeypatch.setattr(psutil.Process, name, refuse)
     with pytest.raises(PdbtError) as refused:
         stop(shop.project)
     assert refused.value.message.startswith("python")

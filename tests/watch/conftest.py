@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,11 @@ import psutil
 import pytest
 
 from tests.conftest import StartProcess
+from tests.process.instances import DEADLINE_SECONDS, wait_until
 
+__all__ = ["DEADLINE_SECONDS", "ROOT", "Scene", "wait_until"]
 ROOT = Path(__file__).resolve().parents[2]
 WATCHING_PROCESS = Path(__file__).with_name("watching_process.py")
-DEADLINE_SECONDS = 60.0
 
 # Appends one line in one write: the file's name, the hash of its content, what the environment says, and when.
 TELLING_TASK = """
@@ -36,14 +36,6 @@ line = (json.dumps(told) + "\\n").encode()
 descriptor = os.open(os.environ["TOLD"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 os.write(descriptor, line)
 """
-
-
-def wait_until(holds: Callable[[], object], seconds: float = DEADLINE_SECONDS) -> None:
-    """Wait until something holds, and fail when it never does; how long it takes is not asserted."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "what was waited for did not happen"
-        time.sleep(0.02)
 
 
 @dataclass
