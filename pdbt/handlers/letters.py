@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..engine.databases.files import synchronise
 from ..engine.errors import PdbtError
@@ -95,21 +96,42 @@ def read_letter(path: Path) -> tuple[Letter, pa.Table]:
     Raises:
         PdbtError: the file is no dead letter.
     """
+    with _opened(path) as file:
+        letter, added = _noted(file.schema_arrow)
+        table = file.read()
+    metadata = {key: value for key, value in table.schema.metadata.items() if key != _KEY}
+    return letter, table.drop_columns(added).replace_schema_metadata(metadata or None)
+
+
+def read_note(path: Path) -> tuple[Letter, int]:
+    """Return a letter and how many rows its batch has, which is not read.
+
+    Raises:
+        PdbtError: the file is no dead letter.
+    """
+    with _opened(path) as file:
+        return _noted(file.schema_arrow)[0], file.metadata.num_rows
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         # Not through the path: a folder called key=value on the way would become a column.
         with path.open("rb") as file:
-            table = pq.read_table(file)
-        note = json.loads(table.schema.metadata[_KEY])
-        added = note.pop("added")
-        place = tuple((int(position), int(number)) for position, number in note.pop("place"))
-        letter = Letter(place=place, **note)
+            yield pq.ParquetFile(file)
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise PdbtError(f"{path} is no dead letter: {type(error).__name__}: {error}.", "Move it out of the folder.") from error
-    metadata = {key: value for key, value in table.schema.metadata.items() if key != _KEY}
-    return letter, table.drop_columns(added).replace_schema_metadata(metadata or None)
+
+
+def _noted(schema: pa.Schema) -> tuple[Letter, list[str]]:
+    """Return the letter, and the columns that were added to its batch."""
+    note = json.loads(schema.metadata[_KEY])
+    added = note.pop("added")
+    place = tuple((int(position), int(number)) for position, number in note.pop("place"))
+    return Letter(place=place, **note), added
 
 
 def letters_in(folder: Path) -> Sequence[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..engine.errors import PdbtError
 from .executor import PipelineExecutor
-from .letters import Letter, letters_in, read_letter
+from .letters import Letter, letters_in, read_letter, read_note
 from .loading import load_pipeline
 
 # So many batches are under way at a time.
@@ -112,8 +112,8 @@ def replay(pipeline: PipelineExecutor, waiting: Sequence[Waiting], tell: Callabl
 
 def waiting_in(path: Path) -> Waiting:
     """Return the dead letter that a file holds. Raises PdbtError when it holds none."""
-    letter, table = read_letter(path)
-    return Waiting(path, letter, table.num_rows)
+    letter, rows = read_note(path)
+    return Waiting(path, letter, rows)
 
 
 def _file_of(folder: Path, found: Sequence[Waiting]) -> Path:
