@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -70,7 +71,7 @@ def percentile(ordered: list[float], share: float) -> float:
     """Return the least value that is not exceeded by a share of ordered values; 0 of none."""
     if not ordered:
         return 0.0
-    return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
+    return ordered[min(len(ordered), max(1, math.ceil(share * len(ordered)))) - 1]
 
 
 def as_prometheus(figures: Iterable[tuple[str, NodeFigures]], healthy: bool) -> str:
