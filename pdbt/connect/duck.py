@@ -11,22 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from . import sql
 from .adbc import Source, schema_of
 from .address import Address
 from .base import BATCH_ROWS, Column, ConnectionLost, Reading, Table, TransferFailed, Writing, first_line, matching
 from .faults import OTHER, fault
 from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, decimal, element
-from .sql import (
-    alter_statements,
-    bad_keys_select,
-    create_table,
-    listed,
-    merge_statements,
-    quoted,
-    refuse_bad_keys,
-    relation,
-    table_name,
-)
 from .values import convert, with_uuid_texts
 
 if TYPE_CHECKING:
@@ -74,19 +64,19 @@ class DuckDB:
 
     def describe(self, reading: Reading) -> list[Column]:
         """Return the columns that are read."""
-        rows = self._rows(f"DESCRIBE SELECT * FROM {relation(reading)}")
+        rows = self._rows(f"DESCRIBE SELECT * FROM {sql.relation(reading)}")
         return [Column(str(name), kind_of(str(native)), str(native)) for name, native, *_ in rows]
 
     def estimate(self, reading: Reading) -> int | None:
         """Count the rows, which DuckDB does from its statistics for a table."""
-        return int(self._rows(f"SELECT count(*) FROM {relation(reading)}")[0][0])
+        return int(self._rows(f"SELECT count(*) FROM {sql.relation(reading)}")[0][0])
 
     def read(self, reading: Reading, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
         """Yield the rows."""
         expressions = ", ".join(_sent(column) for column in columns)
         with self._told(), contextlib.closing(self._connection.cursor()) as cursor:
             cursor.execute("SET TimeZone = 'UTC'")
-            batches = cursor.sql(f"SELECT {expressions} FROM {relation(reading)}").to_arrow_reader(BATCH_ROWS)
+            batches = cursor.sql(f"SELECT {expressions} FROM {sql.relation(reading)}").to_arrow_reader(BATCH_ROWS)
             for batch in batches:
                 yield convert(batch, columns)
 
@@ -105,7 +95,7 @@ class DuckDB:
         if not self.address.file.exists():
             return None
         try:
-            rows = self._connection.execute(f"DESCRIBE {table_name(table)}").fetchall()
+            rows = self._connection.execute(f"DESCRIBE {sql.table_name(table)}").fetchall()
         except duckdb.CatalogException:
             return None
         return [Column(str(name), kind_of(str(native)), str(native)) for name, native, *_ in rows]
@@ -116,11 +106,11 @@ class DuckDB:
 
     def create_statement(self, table: Table, columns: Sequence[Column], key: Sequence[str] = ()) -> str:
         """Return the DDL of a table."""
-        return create_table(f"CREATE OR REPLACE TABLE {table_name(table)}", columns, key)
+        return sql.create_table(f"CREATE OR REPLACE TABLE {sql.table_name(table)}", columns, key)
 
     def alter_statements(self, writing: Writing) -> list[str]:
         """Return the DDL that adds and widens columns."""
-        return alter_statements(table_name(writing.table), writing)
+        return sql.alter_statements(sql.table_name(writing.table), writing)
 
     def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         """Write all rows in one transaction, or none."""
@@ -152,8 +142,8 @@ class DuckDB:
             self._open = None
 
     def _write(self, connection: duckdb.DuckDBPyConnection, writing: Writing) -> None:
-        target, names = table_name(writing.table), listed(column.name for column in writing.columns)
-        values = ", ".join(f"CAST({quoted(column.name)} AS {column.native})" for column in writing.columns)
+        target, names = sql.table_name(writing.table), sql.listed(column.name for column in writing.columns)
+        values = ", ".join(f"CAST({sql.quoted(column.name)} AS {column.native})" for column in writing.columns)
         is_new = writing.mode == "replace" or not writing.exists
         create = [self.create_statement(writing.table, writing.columns, writing.key)]
         if writing.same:
@@ -161,13 +151,13 @@ class DuckDB:
         for statement in create if is_new else self.alter_statements(writing):
             connection.execute(statement)
         if writing.mode != "upsert":
-            connection.execute(f"INSERT INTO {target} ({names}) SELECT {values} FROM {quoted(ROWS)}")
+            connection.execute(f"INSERT INTO {target} ({names}) SELECT {values} FROM {sql.quoted(ROWS)}")
             return
-        staging = quoted(STAGING)
-        shown = ", ".join(f"CAST({quoted(column.name)} AS {column.native}) AS {quoted(column.name)}" for column in writing.columns)
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {staging} AS SELECT {shown} FROM {quoted(ROWS)}")
-        refuse_bad_keys(writing, *connection.execute(bad_keys_select(staging, writing.key)).fetchall()[0])
-        for statement in merge_statements(target, staging, writing.columns, writing.key):
+        staging = sql.quoted(STAGING)
+        shown = ", ".join(f"CAST({sql.quoted(column.name)} AS {column.native}) AS {sql.quoted(column.name)}" for column in writing.columns)
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {staging} AS SELECT {shown} FROM {sql.quoted(ROWS)}")
+        sql.refuse_bad_keys(writing, *connection.execute(sql.bad_keys_select(staging, writing.key)).fetchall()[0])
+        for statement in sql.merge_statements(target, staging, writing.columns, writing.key):
             connection.execute(statement)
         connection.execute(f"DROP TABLE {staging}")
 
@@ -177,7 +167,7 @@ class DuckDB:
         where = f"lower(schema_name) = lower('{schema}') AND lower(table_name) = lower('{name}') AND database_name = current_database()"
         found = [self._rows(f"SELECT sql FROM {catalog}() WHERE {where}") for catalog in ("duckdb_tables", "duckdb_indexes")]
         ((made,),), indexes = found
-        return [str(made).replace("CREATE TABLE ", "CREATE OR REPLACE TABLE ", 1), *(str(sql) for (sql,) in indexes)]
+        return [str(made).replace("CREATE TABLE ", "CREATE OR REPLACE TABLE ", 1), *(str(index) for (index,) in indexes)]
 
     @property
     def _connection(self) -> duckdb.DuckDBPyConnection:
@@ -230,7 +220,7 @@ def kind_of(native: str) -> str:
 
 def _sent(column: Column) -> str:
     """Return the expression that reads a column."""
-    name = quoted(column.name)
+    name = sql.quoted(column.name)
     if column.kind in (UNKNOWN, "UUID", "JSON", "VARCHAR"):
         nested = re.search(r"(\]|\))$|^(STRUCT|MAP|UNION)", column.native) and not column.native.startswith("ENUM")
         return f"CAST({f'to_json({name})' if nested else name} AS VARCHAR) AS {name}"

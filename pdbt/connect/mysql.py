@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pymysql
 
 from ..engine.errors import PdbtError
+from . import sql
 from .address import Address
 from .base import (
     Column,
@@ -31,17 +32,6 @@ from .mysql_load import Load, execute, load_rows
 from .mysql_rows import row_batches
 from .mysql_tls import tls_arguments
 from .mysql_types import NATIVE, besides_type, described, kind_of
-from .sql import (
-    alter_statements,
-    create_table,
-    listed,
-    merge_statements,
-    nulls_of,
-    quoted,
-    refuse_bad_keys,
-    relation,
-    table_name,
-)
 from .values import convert
 
 if TYPE_CHECKING:
@@ -128,7 +118,7 @@ class MySQL:
                 raise TransferFailed(f"{self.address.label}: there is no table {reading.table} that one may read.")
             return columns
         with self._told(), self._connection.cursor() as cursor:
-            cursor.execute(f"SELECT * FROM {relation(reading, MARK)} LIMIT 0")
+            cursor.execute(f"SELECT * FROM {sql.relation(reading, MARK)} LIMIT 0")
             return [described(field) for field in cursor._result.fields]
 
     def estimate(self, reading: Reading) -> int | None:
@@ -142,7 +132,7 @@ class MySQL:
     def read(self, reading: Reading, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
         """Yield the rows."""
         expressions = ", ".join(_sent(column) for column in columns)
-        select = f"SELECT {expressions} FROM {relation(reading, MARK)}"
+        select = f"SELECT {expressions} FROM {sql.relation(reading, MARK)}"
         connection = self._connect(_READING)
         try:
             with self._told():
@@ -187,15 +177,17 @@ class MySQL:
     def create_statement(self, table: Table, columns: Sequence[Column], key: Sequence[str] = ()) -> str:
         """Return the DDL of a table; a TIMESTAMP says that it may be NULL, or MySQL would fill it in."""
         empty = [replace(column, native=f"{column.native} NULL") if column.name not in key else column for column in columns]
-        return f"{create_table(f'CREATE TABLE {table_name(table)}', empty, key)} {_ENGINE}"
+        return f"{sql.create_table(f'CREATE TABLE {sql.table_name(table)}', empty, key)} {_ENGINE}"
 
     def alter_statements(self, writing: Writing) -> list[str]:
         """Return the DDL that adds and widens columns; MySQL forgets what a column was besides its type unless that is said again."""
         if writing.widened:
-            ((_, created),) = self._rows(f"SHOW CREATE TABLE {table_name(writing.table, MARK)}")
+            ((_, created),) = self._rows(f"SHOW CREATE TABLE {sql.table_name(writing.table, MARK)}")
             whole = tuple(replace(column, native=column.native + besides_type(created, column.name)) for column in writing.widened)
             writing = replace(writing, widened=whole)
-        return alter_statements(table_name(writing.table), writing, "ADD COLUMN {name} {native} NULL", "MODIFY COLUMN {name} {native}")
+        return sql.alter_statements(
+            sql.table_name(writing.table), writing, "ADD COLUMN {name} {native} NULL", "MODIFY COLUMN {name} {native}"
+        )
 
     def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         """Write all rows, or none: a table that nobody knows is filled first, or it is one transaction."""
@@ -220,39 +212,38 @@ class MySQL:
 
     def _replace(self, connection: Any, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         """Fill a table beside the target, then let the two change names at once."""
-        target, staging, old = writing.table, self._beside(writing.table, "new"), self._beside(writing.table, "old")
-        tied = writing.exists and bool(self._one(_TIED, *[target.schema, target.name] * 3))
+        staging = self._beside(writing.table, "new")
+        target, new, old = map(sql.table_name, (writing.table, staging, self._beside(writing.table, "old")))
+        tied = writing.exists and bool(self._one(_TIED, *[writing.table.schema, writing.table.name] * 3))
         if tied:
             self._require_exchangeable(writing)
-        execute(connection, f"DROP TABLE IF EXISTS {table_name(staging)}, {table_name(old)}")
+        execute(connection, f"DROP TABLE IF EXISTS {new}, {old}")
         if writing.same:
-            execute(connection, f"CREATE TABLE {table_name(staging)} LIKE {table_name(target)}")
+            execute(connection, f"CREATE TABLE {new} LIKE {target}")
         else:
             execute(connection, self.create_statement(staging, writing.columns, writing.key))
         try:
-            rows = load_rows(connection, Load(table_name(staging), writing.columns), batches)
+            rows = load_rows(connection, Load(new, writing.columns), batches)
             connection.commit()
             if tied:
                 self._exchange_rows(connection, writing, staging)
             elif writing.exists:
-                execute(
-                    connection, f"RENAME TABLE {table_name(target)} TO {table_name(old)}, {table_name(staging)} TO {table_name(target)}"
-                )
+                execute(connection, f"RENAME TABLE {target} TO {old}, {new} TO {target}")
             else:
-                execute(connection, f"RENAME TABLE {table_name(staging)} TO {table_name(target)}")
+                execute(connection, f"RENAME TABLE {new} TO {target}")
         except BaseException:
             connection._force_close()  # in the middle of a LOAD DATA it takes no other statement
-            self._clear(target, staging)
+            self._clear(writing.table, staging)
             raise
         with contextlib.suppress(pymysql.Error, OSError):
-            execute(connection, f"DROP TABLE IF EXISTS {table_name(staging)}, {table_name(old)}")
+            execute(connection, f"DROP TABLE IF EXISTS {new}, {old}")
         return rows
 
     def _clear(self, target: Table, staging: Table) -> None:
         """Drop what a transfer has left that came to no end; one that has begun meanwhile does that itself."""
         with contextlib.suppress(PdbtError):
             if self._one("SELECT GET_LOCK(%s, %s)", self._beside(target, "lock").name, CLEAR_SECONDS):
-                self._rows(f"DROP TABLE IF EXISTS {table_name(staging, MARK)}")
+                self._rows(f"DROP TABLE IF EXISTS {sql.table_name(staging, MARK)}")
 
     def _require_exchangeable(self, writing: Writing) -> None:
         """Refuse to replace the rows of a table that stays where that would not do, or do more."""
@@ -267,27 +258,27 @@ class MySQL:
 
     def _exchange_rows(self, connection: Any, writing: Writing, staging: Table) -> None:
         """Replace rows and keep the table, because foreign keys or triggers belong to it."""
-        target, names = writing.table, listed(column.name for column in writing.columns)
-        execute(connection, f"DELETE FROM {table_name(target)}")
-        execute(connection, f"INSERT INTO {table_name(target)} ({names}) SELECT {names} FROM {table_name(staging)}")
+        target, names = writing.table, sql.listed(column.name for column in writing.columns)
+        execute(connection, f"DELETE FROM {sql.table_name(target)}")
+        execute(connection, f"INSERT INTO {sql.table_name(target)} ({names}) SELECT {names} FROM {sql.table_name(staging)}")
         connection.commit()
 
     def _append(self, connection: Any, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         self._prepare(connection, writing)
-        return load_rows(connection, Load(table_name(writing.table), writing.columns), batches)
+        return load_rows(connection, Load(sql.table_name(writing.table), writing.columns), batches)
 
     def _upsert(self, connection: Any, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
-        staging, keys = quoted(STAGING), listed(writing.key)
-        lines = [f"{quoted(column.name)} {column.native} NULL" for column in self._collated(writing)]
+        staging, keys = sql.quoted(STAGING), sql.listed(writing.key)
+        lines = [f"{sql.quoted(column.name)} {column.native} NULL" for column in self._collated(writing)]
         execute(connection, f"CREATE TEMPORARY TABLE {staging} ({', '.join(lines)}, KEY ({keys})) {_ENGINE}")
         rows = load_rows(connection, Load(staging, writing.columns), batches)
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT coalesce(sum({nulls_of(writing.key)}), 0), count(*) - count(DISTINCT {keys}) FROM {staging}")
+            cursor.execute(f"SELECT coalesce(sum({sql.nulls_of(writing.key)}), 0), count(*) - count(DISTINCT {keys}) FROM {staging}")
             missing, twice = cursor.fetchone()
-        refuse_bad_keys(writing, int(missing), int(twice) - int(missing))
+        sql.refuse_bad_keys(writing, int(missing), int(twice) - int(missing))
         connection.commit()
         self._prepare(connection, writing)
-        for statement in merge_statements(table_name(writing.table), staging, writing.columns, writing.key, _UPDATE, changes="t."):
+        for statement in sql.merge_statements(sql.table_name(writing.table), staging, writing.columns, writing.key, _UPDATE, changes="t."):
             execute(connection, statement)
         return rows
 
@@ -386,7 +377,7 @@ class MySQL:
 
 def _sent(column: Column) -> str:
     """Return the expression that reads a column: a float with all its digits, bits as a number."""
-    name = quoted(column.name, MARK)
+    name = sql.quoted(column.name, MARK)
     if column.native.startswith("float"):
         return f"CAST({name} AS DOUBLE)"
     if column.native.startswith("bit"):

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from . import sql
 from .adbc import Session, Source, schema_of
 from .address import Address
 from .base import (
@@ -29,17 +30,6 @@ from .faults import postgresql_fault
 from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, decimal, element
 from .postgresql_replace import cascading, stays, swap
 from .postgresql_types import NATIVE, kind_of, open_kind
-from .sql import (
-    alter_statements,
-    bad_keys_select,
-    create_table,
-    listed,
-    merge_statements,
-    quoted,
-    refuse_bad_keys,
-    relation,
-    table_name,
-)
 from .values import convert, mapped
 
 if TYPE_CHECKING:
@@ -92,7 +82,7 @@ class PostgreSQL:
     def describe(self, reading: Reading) -> list[Column]:
         """Return the columns that are read."""
         with self._told():
-            cursor = self._connection.execute(f"SELECT * FROM {relation(reading)} LIMIT 0")
+            cursor = self._connection.execute(f"SELECT * FROM {sql.relation(reading)} LIMIT 0")
             described, result = cursor.description or [], cursor.pgresult
             assert result is not None  # noqa: S101 - a statement that did not fail has one
             types = [(column.type_code, result.fmod(number)) for number, column in enumerate(described)]
@@ -104,14 +94,14 @@ class PostgreSQL:
 
     def estimate(self, reading: Reading) -> int | None:
         """Return the planner's estimate."""
-        (plan,) = self._rows(f"EXPLAIN (FORMAT JSON) SELECT * FROM {relation(reading)}")
+        (plan,) = self._rows(f"EXPLAIN (FORMAT JSON) SELECT * FROM {sql.relation(reading)}")
         return int(plan[0][0]["Plan"]["Plan Rows"])
 
     def read(self, reading: Reading, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
         """Yield the rows."""
         self._refuse_matrices(reading, columns)
         expressions = ", ".join(_sent(column) for column in columns)
-        select = f"SELECT {expressions} FROM {relation(reading)}"
+        select = f"SELECT {expressions} FROM {sql.relation(reading)}"
         if reading.table is not None and reading.parallel > 1 and not self.undivided(reading):
             yield from mapped(self._read_divided(reading.table, reading, expressions), lambda batch: convert(batch, columns))
             return
@@ -126,10 +116,10 @@ class PostgreSQL:
         if reading.table is None:
             return "the rows of a query have no pages that can be divided"
         with self._told():
-            return why_undivided(self._connection, table_name(reading.table))
+            return why_undivided(self._connection, sql.table_name(reading.table))
 
     def _read_divided(self, table: Table, reading: Reading, expressions: str) -> Iterator[pa.RecordBatch]:
-        name, also = table_name(table), f" AND ({reading.where}\n)" if reading.where else ""
+        name, also = sql.table_name(table), f" AND ({reading.where}\n)" if reading.where else ""
 
         def select(pages: str) -> str:
             return f"SELECT {expressions} FROM {name} WHERE {pages}{also}"
@@ -142,7 +132,7 @@ class PostgreSQL:
 
     def existing(self, table: Table) -> list[Column] | None:
         """Return the columns of a table."""
-        rows = self._rows(_COLUMNS, table_name(table))
+        rows = self._rows(_COLUMNS, sql.table_name(table))
         return [Column(str(name), kind_of(native) or open_kind(native), str(native)) for name, native in rows] or None
 
     def stored(self, kind: str, *, key: bool = False) -> tuple[str, str] | None:
@@ -158,11 +148,11 @@ class PostgreSQL:
 
     def create_statement(self, table: Table, columns: Sequence[Column], key: Sequence[str] = ()) -> str:
         """Return the DDL of a table."""
-        return create_table(f"CREATE TABLE {table_name(table)}", columns, key)
+        return sql.create_table(f"CREATE TABLE {sql.table_name(table)}", columns, key)
 
     def alter_statements(self, writing: Writing) -> list[str]:
         """Return the DDL that adds and widens columns."""
-        return alter_statements(table_name(writing.table), writing)
+        return sql.alter_statements(sql.table_name(writing.table), writing)
 
     def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         """Write all rows in one transaction, or none."""
@@ -197,7 +187,7 @@ class PostgreSQL:
             return
         staging = Table(target.schema or self._schema_of(target), f"{STAGING}_{abs(hash(target.name)) % 10**8}")
         if writing.same:
-            session.execute(f"CREATE TABLE {table_name(staging)} (LIKE {table_name(target)} INCLUDING ALL)")
+            session.execute(f"CREATE TABLE {sql.table_name(staging)} (LIKE {sql.table_name(target)} INCLUDING ALL)")
         else:
             session.execute(self.create_statement(staging, writing.columns, writing.key))
         session.ingest(staging.name, source.reader, schema=staging.schema)
@@ -212,9 +202,9 @@ class PostgreSQL:
                 f"{target} has other columns, and views, keys, triggers or a sequence belong to it.",
                 "Replace it with the columns that it has, or drop what belongs to it.",
             )
-        staging, names = self._staged(session, writing, source), listed(column.name for column in writing.columns)
-        session.execute(f"DELETE FROM {table_name(target)}")
-        session.execute(f"INSERT INTO {table_name(target)} ({names}) {_OVERRIDING}SELECT {names} FROM {staging}")
+        staging, names = self._staged(session, writing, source), sql.listed(column.name for column in writing.columns)
+        session.execute(f"DELETE FROM {sql.table_name(target)}")
+        session.execute(f"INSERT INTO {sql.table_name(target)} ({names}) {_OVERRIDING}SELECT {names} FROM {staging}")
 
     def _append(self, session: Session, writing: Writing, source: Source) -> None:
         self._prepare(session, writing)
@@ -222,18 +212,18 @@ class PostgreSQL:
 
     def _upsert(self, session: Session, writing: Writing, source: Source) -> None:
         self._prepare(session, writing)
-        target, staging = table_name(writing.table), self._staged(session, writing, source)
-        refuse_bad_keys(writing, **session.rows(bad_keys_select(staging, writing.key))[0])
-        session.execute(f"CREATE INDEX ON {staging} ({listed(writing.key)})", f"ANALYZE {staging}")
+        target, staging = sql.table_name(writing.table), self._staged(session, writing, source)
+        sql.refuse_bad_keys(writing, **session.rows(sql.bad_keys_select(staging, writing.key))[0])
+        session.execute(f"CREATE INDEX ON {staging} ({sql.listed(writing.key)})", f"ANALYZE {staging}")
         # Nobody else may add a row of the same key between the two statements; readers go on.
         session.execute(f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
-        session.execute(*merge_statements(target, staging, writing.columns, writing.key, overriding=_OVERRIDING))
+        session.execute(*sql.merge_statements(target, staging, writing.columns, writing.key, overriding=_OVERRIDING))
 
     def _staged(self, session: Session, writing: Writing, source: Source) -> str:
         """Put the rows into a table of this transaction; return its name, quoted."""
-        session.execute(create_table(f"CREATE TEMPORARY TABLE {quoted(STAGING)}", writing.columns) + " ON COMMIT DROP")
+        session.execute(sql.create_table(f"CREATE TEMPORARY TABLE {sql.quoted(STAGING)}", writing.columns) + " ON COMMIT DROP")
         session.ingest(STAGING, source.reader, temporary=True)
-        return quoted(STAGING)
+        return sql.quoted(STAGING)
 
     def _prepare(self, session: Session, writing: Writing) -> None:
         if not writing.exists:
@@ -263,10 +253,10 @@ class PostgreSQL:
         for number, column in enumerate(columns):
             if column.native != "numeric":
                 continue
-            name = quoted(column.name)
+            name = sql.quoted(column.name)
             select = (
                 f"SELECT max(length(trunc(abs({name}))::text)), max(scale({name})), bool_or({name}::text ~ '[A-Za-z]')"
-                f" FROM {relation(reading)}"
+                f" FROM {sql.relation(reading)}"
             )
             ((whole, scale, odd),) = self._rows(select)
             digits, decimals = (whole or 1) + (scale or 0), scale or 0
@@ -279,15 +269,15 @@ class PostgreSQL:
         for column in columns:
             if element(column.kind) is None:
                 continue
-            name = quoted(column.name)
-            found = self._rows(f"SELECT 1 FROM {relation(reading)} WHERE array_ndims({name}) > 1 LIMIT 1")
+            name = sql.quoted(column.name)
+            found = self._rows(f"SELECT 1 FROM {sql.relation(reading)} WHERE array_ndims({name}) > 1 LIMIT 1")
             if found:
                 message = f"Column {column.name} ({column.native}) holds arrays of arrays."
                 raise TransferRefused(message, f"To send it as text: --cast {column.name}=VARCHAR", column=column.name, kind=column.kind)
 
     def _schema_of(self, table: Table) -> str:
         select = "SELECT nspname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid = to_regclass(%s)"
-        return str(self._one(select, table_name(table)))
+        return str(self._one(select, sql.table_name(table)))
 
     def _session(self, *, transaction: bool) -> Session:
         separator = "&" if "?" in self._url else "?"
@@ -334,7 +324,7 @@ def _as_sent(batch: pa.RecordBatch, schema: pa.Schema, jsonb: Sequence[bool]) ->
 
 def _sent(column: Column) -> str:
     """Return the expression that reads a column."""
-    name = quoted(column.name)
+    name = sql.quoted(column.name)
     # The driver makes text of a numeric, digit by digit; the server does so in a third of the time.
     as_text = column.kind == UNKNOWN or column.native == "name" or decimal(column.kind) is not None
     return f"{name}::text AS {name}" if as_text else name

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import sql
 from .adbc import Session, Source, schema_of
 from .address import Address
 from .base import (
@@ -31,16 +32,6 @@ from .base import (
 )
 from .faults import OTHER, fault
 from .kinds import UNKNOWN, arrow_type, decimal, element
-from .sql import (
-    alter_statements,
-    bad_keys_select,
-    create_table,
-    listed,
-    merge_statements,
-    quoted,
-    refuse_bad_keys,
-    relation,
-)
 from .values import convert, refuse_not_finite, text_form
 
 if TYPE_CHECKING:
@@ -117,25 +108,25 @@ class SQLite:
     def describe(self, reading: Reading) -> list[Column]:
         """Return the columns that are read: what is declared, if the values are that; else what the values are."""
         found = self._declared(reading)
-        names = [quoted(name) for name, _ in found]
+        names = [sql.quoted(name) for name, _ in found]
         known = [f"CASE WHEN {name} IS NOT NULL THEN typeof({name}) END" for name in names]
         kinds: list[tuple[str | None, str | None]] = []
         for start in range(0, len(known), 400):  # two results each, of the 2,000 that a query may have
             wanted = ", ".join(f"min({kind}), max({kind})" for kind in known[start : start + 400])
-            (row,) = self._rows(f"SELECT {wanted} FROM {relation(reading)}")
+            (row,) = self._rows(f"SELECT {wanted} FROM {sql.relation(reading)}")
             kinds += zip(row[::2], row[1::2], strict=True)
         return [_column(name, native, *stored) for (name, native), stored in zip(found, kinds, strict=True)]
 
     def estimate(self, reading: Reading) -> int | None:
         """Count the rows."""
-        return int(self._rows(f"SELECT count(*) FROM {relation(reading)}")[0][0])
+        return int(self._rows(f"SELECT count(*) FROM {sql.relation(reading)}")[0][0])
 
     def read(self, reading: Reading, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
         """Yield the rows. ADBC takes a column's type from the first row, so an example goes before the others."""
-        names = [quoted(column.name) for column in columns]
+        names = [sql.quoted(column.name) for column in columns]
         examples = ", ".join(f"{_example(column.kind)} AS {name}" for column, name in zip(columns, names, strict=True))
         values = ", ".join(_sent(column) for column in columns)
-        select = f"SELECT {examples} UNION ALL SELECT {values} FROM {relation(reading)}"
+        select = f"SELECT {examples} UNION ALL SELECT {values} FROM {sql.relation(reading)}"
         options = {"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)}
         with contextlib.closing(self._connect(transaction=False)) as session, session.stream(select, options) as batches:
             for number, batch in enumerate(batches):
@@ -169,14 +160,14 @@ class SQLite:
 
     def create_statement(self, table: Table, columns: Sequence[Column], key: Sequence[str] = ()) -> str:
         """Return the DDL of a table."""
-        return create_table(f"CREATE TABLE {quoted(table.name)}", columns, key)
+        return sql.create_table(f"CREATE TABLE {sql.quoted(table.name)}", columns, key)
 
     def alter_statements(self, writing: Writing) -> list[str]:
         """Return the DDL that adds columns; SQLite changes no type."""
         if writing.widened:
             names = ", ".join(column.name for column in writing.widened)
             raise TransferRefused(f"SQLite cannot change the type of a column ({names}).", "Replace the table, or add --cast.")
-        return alter_statements(quoted(writing.table.name), writing)
+        return sql.alter_statements(sql.quoted(writing.table.name), writing)
 
     def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         """Write all rows in one transaction, or none."""
@@ -194,7 +185,7 @@ class SQLite:
             self._session = None
 
     def _write(self, session: Session, writing: Writing, source: Source) -> None:
-        target = quoted(writing.table.name)
+        target = sql.quoted(writing.table.name)
         if writing.mode == "replace" and writing.same:
             session.execute(f"DELETE FROM {target}")
         elif writing.mode == "replace" or not writing.exists:
@@ -206,9 +197,9 @@ class SQLite:
             session.ingest(writing.table.name, source.reader)
             return
         self._stage(session, writing, source)
-        refuse_bad_keys(writing, **session.rows(bad_keys_select(STAGING, writing.key))[0])
-        session.execute(f"CREATE INDEX pdbt_rows_key ON {STAGING} ({listed(writing.key)})")
-        session.execute(*merge_statements(target, STAGING, writing.columns, writing.key))
+        sql.refuse_bad_keys(writing, **session.rows(sql.bad_keys_select(STAGING, writing.key))[0])
+        session.execute(f"CREATE INDEX pdbt_rows_key ON {STAGING} ({sql.listed(writing.key)})")
+        session.execute(*sql.merge_statements(target, STAGING, writing.columns, writing.key))
         session.execute(f"DROP TABLE {STAGING}")
 
     def _require_no_triggers(self, table: Table) -> None:
@@ -222,12 +213,12 @@ class SQLite:
 
     def _stage(self, session: Session, writing: Writing, source: Source) -> None:
         """Put the rows into a table of the same transaction, which is gone at its end."""
-        session.execute(f"DROP TABLE IF EXISTS {STAGING}", create_table(f"CREATE TABLE {STAGING}", writing.columns))
+        session.execute(f"DROP TABLE IF EXISTS {STAGING}", sql.create_table(f"CREATE TABLE {STAGING}", writing.columns))
         session.ingest(STAGING, source.reader)
 
     def _declared(self, reading: Reading) -> list[tuple[str, str]]:
         """Return names and declared types of what is read; SQLite tells those of a query through a view."""
-        self._opened.execute(f"CREATE TEMP VIEW {VIEW} AS SELECT * FROM {relation(reading)}")
+        self._opened.execute(f"CREATE TEMP VIEW {VIEW} AS SELECT * FROM {sql.relation(reading)}")
         try:
             rows = self._rows(f"SELECT name, type FROM pragma_table_info('{VIEW}')")
         finally:
@@ -329,7 +320,7 @@ def _example(kind: str) -> str:
 
 def _sent(column: Column) -> str:
     """Return the expression that reads a column."""
-    name = quoted(column.name)
+    name = sql.quoted(column.name)
     if column.kind in ("FLOAT", "DOUBLE"):
         return f"CAST({name} AS REAL) AS {name}"
     if column.kind == "TIMESTAMPTZ":
