@@ -312,7 +312,8 @@ class LocalRun:
             while self._idle[name] and (task := self._flow.next_task(name)):
                 worker = self._idle[name][-1]
                 self._busy.setdefault(worker, []).append(task)
-                if len(self._busy[worker]) >= worker.capacity:
+                # What was in hand when a worker ended is done one by one: else one batch that ends workers would take others with it.
+                if task.deaths or len(self._busy[worker]) >= worker.capacity:
                     self._idle[name].pop()
                 worker.send(Work(task.number, task.batch_id, task.parts, task.span))
         for worker, task in list(self._paused.items()):

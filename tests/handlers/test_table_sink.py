@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import os
+import signal
 import sys
 import threading
 import time
@@ -226,6 +228,29 @@ def test_a_sink_is_given_all_that_wait_and_one_that_fails_keeps_no_other_out(tmp
         assert [batch.result(SECONDS).stored for batch in others] == [2, 2, 2, 2, 2, 2, 0, 2, 2, 2]
         eventually((tmp_path / "rested").exists, "it does not rest")
     assert together.read_text() == "0\n1 2 3 4 5 6 7 8 9 10\n"
+    assert len(list((tmp_path / "dead").iterdir())) == 1
+
+
+class EndsAtSeven(Slow):
+    """Is killed by one batch, together with all that are stored with it."""
+
+    def store(self, batches: Sequence[Batch]) -> list[int | Exception]:
+        stored = super().store([batch for batch in batches if batch.batch_id != "7"])
+        if len(stored) < len(batches):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return stored
+
+
+@pytest.mark.usefixtures("executor")
+def test_a_batch_that_kills_a_sink_takes_no_other_with_it(tmp_path: Path) -> None:
+    node = HandlerNode("sink", EndsAtSeven(tmp_path))
+    with PipelineExecutor([node], on_error="dead_letter", dead_letters=tmp_path / "dead") as pipeline:
+        first = pipeline.give(node, [{"n": 0}], batch_id="0")
+        eventually((tmp_path / "together").exists, "nothing is stored")
+        others = [pipeline.give(node, [{"n": n}], batch_id=str(n)) for n in range(1, 11)]
+        (tmp_path / "go on").touch()
+        assert first.result(SECONDS).stored == 1
+        assert [batch.result(SECONDS).dead_letters for batch in others] == [int(n == 7) for n in range(1, 11)]
     assert len(list((tmp_path / "dead").iterdir())) == 1
 
 
