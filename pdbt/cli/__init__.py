@@ -30,9 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _dispatch(words: list[str], debug: bool) -> int:
     import typer
 
-    from .app import make_app
+    from .app import COMMANDS, make_app
 
-    app = make_app(next((word for word in words if not word.startswith("-")), None))
+    command = next((word for word in words if not word.startswith("-")), "")
+    app = make_app(command)
     try:
         return int(app(words or ["--help"], prog_name="pdbt", standalone_mode=False) or 0)
     except PdbtError as error:
@@ -40,15 +41,15 @@ def _dispatch(words: list[str], debug: bool) -> int:
             raise
         return _tell(error.message, error.hint, error.exit_code)
     except typer.TyperException as error:
-        return _tell(error.format_message(), _where_to_look(error), NEEDS_A_HAND)
+        return _tell(error.format_message(), _where_to_look(error, command if command in COMMANDS else ""), NEEDS_A_HAND)
     except KeyboardInterrupt:
         return _INTERRUPTED
 
 
-def _where_to_look(error: Exception) -> str:
-    """Name the help of the command that was mistyped; that of all commands when it is not known which."""
+def _where_to_look(error: Exception, command: str) -> str:
+    """Name the help of the command that was mistyped, as far as the error or the first word tells which it is."""
     context = getattr(error, "ctx", None)
-    return f"Try: {'pdbt' if context is None else context.command_path} --help"
+    return f"Try: {f'pdbt {command}'.strip() if context is None else context.command_path} --help"
 
 
 def _tell(message: str, hint: str, exit_code: int) -> int:

@@ -90,6 +90,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(words: Sequence[str], sentenc
     [
         (("nwe",), "pdbt"),
         (("new",), "pdbt new"),
+        (("new", "shop", "--data"), "pdbt new"),
         (("stop", "shop", "other"), "pdbt stop"),
         (("connection", "add", "--nme"), "pdbt connection add"),
     ],
