@@ -217,12 +217,11 @@ class PipelineExecutor:
     def _batch(self, name: str, data: object) -> pa.Table | None:
         if name not in self.graph.producers:
             raise UnknownNode(f"{name} is no producer of this pipeline.", f"Its producers are {', '.join(self.graph.producers)}.")
-        if self.graph.nodes[name].asked.takes_data != (data is not None):
-            raise PdbtError(
-                f"Producer {name} takes a batch, and was given none."
-                if data is None
-                else f"Producer {name} makes its data itself, and was given a batch."
-            )
+        asked = self.graph.nodes[name].asked
+        if data is None and asked.needs_data:
+            raise PdbtError(f"Producer {name} takes a batch, and was given none.")
+        if data is not None and not asked.takes_data:
+            raise PdbtError(f"Producer {name} makes its data itself, and was given a batch.")
         return None if data is None else conform(as_batch(data, name), self.graph.nodes[name].handler.schema, name)
 
     def __enter__(self) -> Self:

@@ -37,11 +37,13 @@ class Asked:
         form: the form of a batch.
         by_dependency: a dict of these, by the name of the dependency.
         takes_data: False for a producer that makes its data itself.
+        needs_data: False also for one that can do without: its parameter has a default.
     """
 
     form: Form = Form.TABLE
     by_dependency: bool = False
     takes_data: bool = True
+    needs_data: bool = True
 
 
 # How the three are written, or what Python makes of that: a class by its module, a text as it stands.
@@ -61,16 +63,17 @@ def asked_by(handle: Callable[..., object], node: str) -> Asked:
     """
     parameters = _needed(_signature(handle).parameters)
     if not parameters:
-        return Asked(takes_data=False)
+        return Asked(takes_data=False, needs_data=False)
     if len(parameters) > 1:
         raise GraphError(
             f"Node {node}: handle() takes {', '.join(parameter.name for parameter in parameters)}.",
             "It is given one batch: def handle(self, data): …",
         )
     annotation = parameters[0].annotation
+    needed = parameters[0].default is inspect.Parameter.empty
     if annotation is inspect.Parameter.empty:
-        return Asked()
-    text = annotation if isinstance(annotation, str) else _as_written(annotation)
+        return Asked(needs_data=needed)
+    text = _without_none(annotation if isinstance(annotation, str) else _as_written(annotation))
     by_dependency = _BY_DEPENDENCY.fullmatch(text)
     form = _form(by_dependency["batch"] if by_dependency else text)
     if form is None:
@@ -78,7 +81,7 @@ def asked_by(handle: Callable[..., object], node: str) -> Asked:
             f"Node {node}: the parameter {parameters[0].name} of handle() is annotated {text}.",
             f"A batch comes as {', '.join(form.value for form in Form)}, or for a node that joins several as dict[str, …] of one of these.",
         )
-    return Asked(form, by_dependency=by_dependency is not None)
+    return Asked(form, by_dependency=by_dependency is not None, needs_data=needed)
 
 
 def _signature(handle: Callable[..., object]) -> inspect.Signature:
@@ -97,6 +100,12 @@ def _needed(parameters: Mapping[str, inspect.Parameter]) -> list[inspect.Paramet
 
 def _as_written(annotation: Any) -> str:
     return f"{annotation.__module__}.{annotation.__qualname__}".removeprefix("builtins.") if _is_class(annotation) else str(annotation)
+
+
+def _without_none(text: str) -> str:
+    """Return an annotation without the None that a parameter with a default may be besides."""
+    optional = re.fullmatch(r"(?:typing\.)?Optional\[(.*)\]", text.strip())
+    return optional[1] if optional else re.sub(r"\s*\|\s*None$|^None\s*\|\s*", "", text.strip())
 
 
 def _is_class(annotation: Any) -> bool:

@@ -117,7 +117,7 @@ class TimerTrigger(Trigger):
     def check(self, pipeline: PipelineExecutor) -> None:
         """Look whether it suits a pipeline: a timer has no data to give."""
         super().check(pipeline)
-        if pipeline.graph.nodes[self.node].asked.takes_data:
+        if pipeline.graph.nodes[self.node].asked.needs_data:
             raise GraphError(
                 f"A timer triggers {self.node}, whose handler takes a batch.", "A producer with a timer makes its data: def handle(self)."
             )

@@ -129,7 +129,7 @@ def _process(handler: BaseHandler, job: Job, message: Work, receive: Callable[[]
 
 
 def _arguments(job: Job, message: Work) -> tuple[object, ...]:
-    if not job.asked.takes_data:
+    if not message.parts:
         return ()
     batches = {name: unpack(parcel) for name, parcel in message.parts.items()}
     if message.span is not None:

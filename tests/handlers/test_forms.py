@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Optional
 
 import pandas as pd
 import pyarrow as pa
@@ -24,6 +24,9 @@ def short(data: "pd.DataFrame") -> None: ...  # noqa: UP037 - a text in a text
 def several(data: dict[str, pd.DataFrame]) -> None: ...
 def nothing() -> None: ...
 def with_default(data: pa.Table, limit: int = 3) -> None: ...
+def either(data: list[dict[str, int]] | None = None) -> None: ...
+def also_either(data: Optional[pd.DataFrame] = None) -> None: ...  # noqa: UP045 - as some people write it
+def bare_either(data=None) -> None: ...  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize(
@@ -35,8 +38,11 @@ def with_default(data: pa.Table, limit: int = 3) -> None: ...
         (bare, Asked(Form.TABLE)),
         (short, Asked(Form.FRAME)),
         (several, Asked(Form.FRAME, by_dependency=True)),
-        (nothing, Asked(takes_data=False)),
+        (nothing, Asked(takes_data=False, needs_data=False)),
         (with_default, Asked(Form.TABLE)),
+        (either, Asked(Form.ROWS, needs_data=False)),
+        (also_either, Asked(Form.FRAME, needs_data=False)),
+        (bare_either, Asked(Form.TABLE, needs_data=False)),
     ],
 )
 def test_the_annotation_says_what_is_given(handle: Callable[..., object], asked: Asked) -> None:
