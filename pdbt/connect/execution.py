@@ -16,7 +16,7 @@ from .engines import open_engine
 from .faults import BUSY, PORT, ConnectionFault
 from .kinds import UNKNOWN, read_kind
 from .schema import decide
-from .stream import ahead
+from .stream import ahead, closed
 from .telling import Telling
 from .values import convert
 
@@ -164,10 +164,10 @@ def retried(work: Callable[[], Done]) -> tuple[Done, int]:
 def _attempt(wanted: Transfer, progress: Progress | None) -> tuple[int, int, str]:
     with open_engine(wanted.origin, writes=_is_one_file(wanted)) as origin, _destination(wanted, origin, writes=True) as destination:
         columns, writing, _ = _decided(wanted, origin, destination)
-        read = origin.read(wanted.reading, _as_read(columns, wanted))
-        counted = _Counted(casting(read, columns, wanted.casts), progress)
-        with ahead(iter(counted)) as batches:
-            rows = destination.write(writing, (convert(batch, writing.columns) for batch in batches))
+        with closed(origin.read(wanted.reading, _as_read(columns, wanted))) as read:
+            counted = _Counted(casting(read, columns, wanted.casts), progress)
+            with ahead(iter(counted)) as batches:
+                rows = destination.write(writing, (convert(batch, writing.columns) for batch in batches))
         why = origin.undivided(wanted.reading) if wanted.reading.parallel > 1 else ""
         return rows, counted.size, f"{wanted.reading.label} was read by one connection: {why}." if why else ""
 

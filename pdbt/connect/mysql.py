@@ -85,6 +85,7 @@ _COLLATIONS = f"""
 """
 _ENGINE = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
 _UPDATE = "UPDATE {target} AS t JOIN {staging} AS s ON {on} SET {set}"
+_FORGET = "DELETE s FROM {staging} AS s JOIN {target} AS t ON {on}"  # MariaDB joins by hash only where it is set to
 
 
 class MySQL:
@@ -278,7 +279,8 @@ class MySQL:
         sql.refuse_bad_keys(writing, int(missing), int(twice) - int(missing))
         connection.commit()
         self._prepare(connection, writing)
-        for statement in sql.merge_statements(sql.table_name(writing.table), staging, writing.columns, writing.key, _UPDATE, changes="t."):
+        target = sql.table_name(writing.table)
+        for statement in sql.merge_statements(target, staging, writing.columns, writing.key, _UPDATE, changes="t.", forget=_FORGET):
             execute(connection, statement)
         return rows
 

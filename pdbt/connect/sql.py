@@ -47,7 +47,14 @@ def alter_statements(
 
 
 def merge_statements(
-    target: str, staging: str, columns: Sequence[Column], key: Sequence[str], update: str = UPDATE, changes: str = "", overriding: str = ""
+    target: str,
+    staging: str,
+    columns: Sequence[Column],
+    key: Sequence[str],
+    update: str = UPDATE,
+    changes: str = "",
+    overriding: str = "",
+    forget: str = "",
 ) -> list[str]:
     """Return the UPDATE, where there is something to update, and the INSERT that bring staged rows into a target by key.
 
@@ -59,14 +66,19 @@ def merge_statements(
         update: the shape of the UPDATE, with {target}, {staging}, {set} and {on}.
         changes: what the UPDATE writes before a column that it changes, where its name alone could be that of either table.
         overriding: what an INSERT says to give values to columns that the database would fill by itself.
+        forget: the shape of a DELETE of the staged rows that the target has, with {target}, {staging} and {on}; for a database that
+            looks through the whole target for each row that it is to leave out of an INSERT.
     """
     names = [column.name for column in columns]
     on = " AND ".join(f"t.{name} = s.{name}" for name in map(quoted, key))
     changed = ", ".join(f"{changes}{quoted(name)} = s.{quoted(name)}" for name in names if name not in key)
     given = ", ".join(f"s.{quoted(name)}" for name in names)
+    statements = [update.format(target=target, staging=staging, set=changed, on=on)] if changed else []
     insert = f"INSERT INTO {target} ({listed(names)}) {overriding}SELECT {given} FROM {staging} AS s"
-    insert += f" WHERE NOT EXISTS (SELECT 1 FROM {target} AS t WHERE {on})"
-    return [*([update.format(target=target, staging=staging, set=changed, on=on)] if changed else []), insert]
+    if forget:
+        return [*statements, forget.format(target=target, staging=staging, on=on), insert]
+    # A join, because SQLite makes itself an index for it, and none for each turn of NOT EXISTS.
+    return [*statements, f"{insert} LEFT JOIN {target} AS t ON {on} WHERE t.{quoted(key[0])} IS NULL"]
 
 
 def nulls_of(key: Sequence[str]) -> str:

@@ -16,6 +16,17 @@ _POLL_SECONDS = 0.5
 
 
 @contextlib.contextmanager
+def closed(batches: Iterator[pa.RecordBatch]) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Close what was not read to its end: an error that somebody keeps would keep it open, and DuckDB waits for that without end."""
+    try:
+        yield batches
+    finally:
+        close = getattr(batches, "close", None)
+        if close is not None:
+            close()
+
+
+@contextlib.contextmanager
 def ahead(*streams: Iterator[pa.RecordBatch]) -> Iterator[Iterator[pa.RecordBatch]]:
     """Give the batches as other threads read them, one a stream; what ends the reading is raised where they are taken."""
     waiting: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(BATCHES_AHEAD)
@@ -29,18 +40,15 @@ def ahead(*streams: Iterator[pa.RecordBatch]) -> Iterator[Iterator[pa.RecordBatc
 
     def work(stream: Iterator[pa.RecordBatch]) -> None:
         try:
-            for batch in stream:
-                put(batch)
-                if stopped.is_set():
-                    break
+            with closed(stream):
+                for batch in stream:
+                    put(batch)
+                    if stopped.is_set():
+                        break
         except BaseException as failure:  # told where the batches are taken
             put(failure)
         else:
             put(None)
-        finally:
-            close = getattr(stream, "close", None)
-            if close is not None:
-                close()
 
     def take() -> Iterator[pa.RecordBatch]:
         left = len(streams)

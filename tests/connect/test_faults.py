@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +16,19 @@ from tests import mysql
 from tests.connect.databases import NAMES, Place, digest, make_every_type
 from tests.connect.own_postgres import OwnServer
 
+ROOT = Path(__file__).resolve().parents[2]
 AWAY_SECONDS = 1.5  # longer than the first pause between two attempts, and shorter than all of them
+
+KEPT = """
+import sys
+from pdbt.connect import transfer
+origin, destination = sys.argv[1:]
+try:
+    transfer(origin, destination, table="t", casts={"n": "BIGINT"})
+except Exception as error:
+    kept = error
+print(transfer(origin, destination, table="t").rows, kept)
+"""
 
 CUT = {
     "postgresql": (
@@ -112,3 +127,12 @@ def test_a_query_that_fails_at_a_late_row_is_told_in_one_sentence(places: dict[s
     (wanted,) = choose(place.url, other.url, query=late, target="t")
     with pytest.raises(TransferFailed, match=r"division by zero|more than 1 row|integer overflow|late"):
         carry_out(wanted)
+
+
+def test_an_error_that_is_kept_keeps_no_file_open(places: dict[str, Place]) -> None:
+    """In a process of its own: DuckDB waits for a reader of the same file where no signal reaches it."""
+    origin = places["duckdb"]
+    origin.execute("CREATE TABLE t AS SELECT CASE WHEN i < 900000 THEN i::VARCHAR ELSE 'x' END AS n FROM range(1000000) r(i)")
+    command = [sys.executable, "-c", KEPT, origin.url, places["sqlite"].url]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ended.stdout.startswith("1000000 A cast failed: "), ended.stderr

@@ -39,6 +39,21 @@ def test_replace_append_and_upsert_do_what_they_say(places: dict[str, Place], en
     assert rows(target, "fresh") == [(2, "b"), (3, "")]
 
 
+@pytest.mark.timeout(60)  # a look through the whole table for each row would take minutes
+@pytest.mark.parametrize("end", NAMES)
+def test_upsert_needs_no_index_on_the_key(places: dict[str, Place], end: str) -> None:
+    start, target = places["duckdb" if end == "sqlite" else "sqlite"], places[end]
+    numbers = "WITH RECURSIVE r(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM r WHERE i < 99999) SELECT i AS id, {} AS name FROM r"
+    start.execute(f"CREATE TABLE o AS {numbers.format(repr('old'))}")
+    transfer(start.url, target.url, table="o", target="t")
+    start.execute("UPDATE o SET id = id + 50000, name = 'new'")
+    transfer(start.url, target.url, table="o", target="t", mode="upsert", key=["id"])
+    assert target.execute("SELECT name, count(*), min(id) FROM t GROUP BY name ORDER BY 1") == [
+        ("new", 100_000, 50_000),
+        ("old", 50_000, 0),
+    ]
+
+
 @pytest.mark.parametrize("end", NAMES)
 def test_upsert_leaves_columns_alone_that_do_not_arrive(places: dict[str, Place], end: str) -> None:
     make(places["sqlite"], "origin", (1, "new"), (2, "two"))
