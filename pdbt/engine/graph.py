@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .catalogs import is_catalog
 from .errors import GraphError
 from .organisation import shared_tables
 from .python_tables import PARAMETERS, argument_names, with_helpers
@@ -28,8 +29,6 @@ CHECKS = "checks"
 SHARED_LAYER = "processed"
 _HOME_SCHEMAS = frozenset({"", "main"})
 _PUBLISHED_PREFIX = "public."
-_SYSTEM_SCHEMAS = frozenset({"information_schema", "pg_catalog", "temp", "system"})
-_SYSTEM_PREFIXES = ("sqlite_", "duckdb_", "pragma_", "pg_")
 
 
 @dataclass(frozen=True)
@@ -243,7 +242,7 @@ class _Resolver:
                 inputs[self._by_name[name.casefold()]] = None
             elif name.casefold().startswith(_PUBLISHED_PREFIX) and name.casefold().removeprefix(_PUBLISHED_PREFIX) in self._by_name:
                 raise self._published(node, name)
-            elif _is_system(name):
+            elif is_catalog(name):
                 continue
             elif self._is_external(name):
                 external[name] = None
@@ -274,11 +273,6 @@ def _is_defined_by_with(node: Node, name: str) -> bool:
     if node.kind != "sql" or "." in name:
         return False
     return name.casefold() not in {table.casefold() for schema, table in table_names(node.text, always_recursive=True) if not schema}
-
-
-def _is_system(name: str) -> bool:
-    schema, _, table = name.casefold().rpartition(".")
-    return schema in _SYSTEM_SCHEMAS or table.startswith(_SYSTEM_PREFIXES)
 
 
 def _in_order(nodes: Mapping[str, Node]) -> dict[str, Node]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -279,6 +282,27 @@ def test_an_unknown_table_is_named_with_a_suggestion(tmp_path: Path, select: str
     error = refusal(tmp_path, {"processed/A.sql": select})
     assert error.message == f"scripts/processed/A.sql reads {name}, which no file of this project makes."
     assert error.hint == hint
+
+
+@pytest.mark.parametrize("name", ["pg_orders", "PG_ORDERS", "sqlite_orders", "duckdb_orders", "pragma_orders", "elsewhere.pg_class"])
+def test_a_table_is_no_catalogs_for_the_beginning_of_its_name(tmp_path: Path, name: str) -> None:
+    error = refusal(tmp_path, {"final/A.sql": f"SELECT * FROM {name}"})
+    assert error.message == f"scripts/final/A.sql reads {name}, which no file of this project makes."
+
+
+def test_what_duckdb_and_sqlite_have_by_themselves_is_read(tmp_path: Path) -> None:
+    views = "SELECT view_name FROM duckdb_views() WHERE internal AND schema_name <> 'information_schema'"
+    found = [name for (name,) in duckdb.execute(views).fetchall()]
+    assert "pg_class" in found
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        # What SQLite cannot take from a file that never had it, as sqlite_sequence, is in none of its lists.
+        for name in ("sqlite_schema", "pragma_table_list", "pragma_user_version", "pragma_compile_options"):
+            connection.execute(f"SELECT * FROM {name}")
+            found.append(name)
+    qualified = ["pg_catalog.pg_roles", "PG_CATALOG.PG_CLASS", "information_schema.columns"]
+    for number, name in enumerate([*found, *qualified]):
+        graph = graph_of(tmp_path / str(number), {"final/A.sql": f"SELECT * FROM {name}"})
+        assert (graph.nodes["A"].inputs, graph.nodes["A"].external) == ((), ()), name
 
 
 def test_a_check_of_an_unknown_table(tmp_path: Path) -> None:

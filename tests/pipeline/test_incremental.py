@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from tests.pipeline.conftest import MakeProject
 from tests.pipeline.projects import (
     ALL_REVENUE,
     CUSTOMERS,
@@ -140,6 +141,23 @@ def test_a_table_may_become_a_source_and_change_its_folder(duckdb_run_shop: Proj
     duckdb_run_shop.run()
     assert duckdb_run_shop.query("SELECT code, label FROM CATALOGUE") == [("9x", "by hand")]
     assert not (duckdb_run_shop.path / "data/processed/CATALOGUE.csv").exists()
+
+
+def test_a_table_that_is_gone_is_missed_also_when_it_is_named_as_a_catalogs(project: Project) -> None:
+    orders = project.source("PG_ORDERS.csv", "id\n1\n")
+    project.final("PG_N", "SELECT count(*) AS n FROM PG_ORDERS\n")
+    project.run()
+    orders.unlink()
+    ended = project.run(code=2)
+    assert ended.stderr.splitlines()[0] == "error: scripts/final/PG_N.sql reads PG_ORDERS, which no file of this project makes."
+    assert project.query("SELECT n FROM PG_N") == [(1,)]
+
+
+def test_the_catalog_of_the_server_is_read(make_project: MakeProject) -> None:
+    project = make_project("postgresql")
+    project.final("OWNERS", "SELECT count(*) > 0 AS owned FROM pg_roles JOIN pg_database ON datdba = pg_roles.oid\n")
+    project.run()
+    assert project.query("SELECT owned FROM OWNERS") == [(True,)]
 
 
 def test_a_failed_check_publishes_nothing_and_the_import_is_kept(a_run_shop: Project) -> None:
