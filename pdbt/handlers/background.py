@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..engine.errors import PIPELINE_FAILED, PdbtError
 from ..engine.files import write_durably
+from ..project.last_words import ended_while_starting
 
 if TYPE_CHECKING:
     import psutil
@@ -25,7 +26,6 @@ READY_SECONDS = 120.0
 STOP_SECONDS = 60.0
 START_TOLERANCE_SECONDS = 1.0
 POLL_SECONDS = 0.1
-SHOWN_LINES = 5
 _READY = "Serving "
 
 
@@ -68,8 +68,7 @@ def launch(file: Path, folder: Path, options: Sequence[str] = ()) -> Served:
     while not _ready_line(log):
         if child.poll() is not None:
             (folder / PID_FILE).unlink(missing_ok=True)
-            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-SHOWN_LINES:]
-            raise PdbtError(f"The stream ended while it was starting: {' '.join(lines)}", f"Look at {log}.", PIPELINE_FAILED)
+            raise ended_while_starting("The stream", log)
         if time.monotonic() > deadline:
             raise PdbtError(f"The stream (PID {child.pid}) is still starting.", f"Look at {log}.", PIPELINE_FAILED)
         time.sleep(POLL_SECONDS)

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from ..engine.errors import PdbtError
 from .errors import BatchRefused, Overloaded, PipelineFailed, PipelineStopped, UnknownNode
 from .figures import as_prometheus
+from .listening import cannot_listen
 from .tokens import admits
 from .triggers import StillRunning, request_trigger
 
@@ -99,13 +100,13 @@ class HttpServer:
             tls: the PEM files of certificate and key; None for no TLS.
 
         Raises:
-            PdbtError: the port is taken.
+            PdbtError: the port is taken, and by whom.
         """
         self.pipeline, self.status, self.token = pipeline, status, token
         try:
             self._server = _server_at(host)((host, port), _handler_for(self))
         except OSError as error:
-            raise PdbtError(f"No server can listen at {host}:{port}: {error.strerror}.", "Choose another --http-port.") from None
+            raise cannot_listen(f"{host}:{port}", port, "--http-port", error) from None
         if tls is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)

@@ -82,6 +82,8 @@ def serve(pipeline: PipelineExecutor, serving: Serving, tell: Callable[[FlightSe
         PipelineFailed: a handler failed and the pipeline was to stop at that.
         PdbtError: it cannot be served so.
     """
+    if serving.port and serving.port == serving.http_port:
+        raise PdbtError(f"--port and --http-port are both {serving.port}.", "Give each a port of its own.")
     _keep_memory_low()
     certificate, key = serving.pems()
     server = FlightServer(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..engine.errors import PIPELINE_FAILED, PdbtError
+from ..project.last_words import ended_while_starting
 from . import process
 from .inspection import find_ledger
 from .ledger import Ledger
@@ -22,7 +23,6 @@ OUTPUT = "watch.out"
 READY_SECONDS = 60.0
 STOP_MARGIN_SECONDS = 10.0
 POLL_SECONDS = 0.05
-SHOWN_LINES = 5
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,7 @@ def launch(settings_file: Path, folder: Path | None = None) -> Launched:
     deadline = time.monotonic() + READY_SECONDS
     while holder(settings.state) != child.pid or not is_ready(settings.state):
         if child.poll() is not None:
-            lines = output.read_text(encoding="utf-8", errors="replace").splitlines()[-SHOWN_LINES:]
-            raise PdbtError(f"The watcher ended while it was starting: {' '.join(lines)}", f"Look at {output}.", PIPELINE_FAILED)
+            raise ended_while_starting("The watcher", output)
         if time.monotonic() > deadline:
             raise PdbtError(f"The watcher (PID {child.pid}) is still starting.", f"Look at {output}.", PIPELINE_FAILED)
         time.sleep(POLL_SECONDS)

@@ -26,7 +26,7 @@ from cryptography.x509.oid import NameOID
 from pdbt.cli import main
 from pdbt.handlers import Client, ServerRefused, ServerUnavailable
 from tests import mysql
-from tests.conftest import RunProcess, StartProcess
+from tests.conftest import StartProcess
 from tests.handlers.serving import SECONDS, Load, Served, free_port
 
 KINDS = [*(pytest.param(kind, marks=pytest.mark.slow) for kind in ("duckdb", "mysql", "postgresql")), "sqlite"]
@@ -273,9 +273,47 @@ def test_what_cannot_be_served_is_one_sentence(
     assert capsys.readouterr().err.splitlines()[0] == "error: " + sentence.format(file=file)
 
 
-def test_a_taken_port_is_one_sentence(start_process: StartProcess, run_process: RunProcess, tmp_path: Path) -> None:
-    served = Served(start_process, tmp_path, f"sqlite:///{tmp_path}/target.sqlite")
+def test_a_taken_port_is_one_sentence_that_names_who_has_it(
+    start_process: StartProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """That of Arrow Flight as well as that of HTTP; and what was launched in the background says it without error: and hint: of its own."""
+    http = free_port()
+    served = Served(start_process, tmp_path, f"sqlite:///{tmp_path}/target.sqlite", options=("--http-port", str(http)))
     served.start()
-    assert main(["stream", "serve", str(served.file), "--port", str(served.port)]) == 2
+    who = f"{psutil.Process(served.process.pid).name()} (PID {served.process.pid})"
+    file, state = str(served.file), str(tmp_path / "state")
+    for command, began in (
+        (("serve", file, "--port", str(served.port)), f"error: Port {served.port} is taken by {who}."),
+        (("serve", file, "--port", "0", "--http-port", str(http)), f"error: Port {http} is taken by {who}."),
+        (
+            ("launch", file, "--state", state, "--port", str(served.port)),
+            f"error: The stream ended while it was starting: Port {served.port} is taken by {who}.",
+        ),
+    ):
+        assert main(["stream", *command]) == (1 if command[0] == "launch" else 2)
+        sentence, hint = capsys.readouterr().err.splitlines()
+        assert sentence == began
+        assert re.fullmatch(rf"hint: Use {command[-2]} \d+\.", hint)
     served.process.terminate()
     assert served.process.wait(SECONDS) == 0
+
+
+def test_what_else_keeps_a_server_from_a_port_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, port = tmp_path / "pipeline.py", str(free_port())
+    file.write_text("from pdbt.handlers import *\npipeline = PipelineExecutor([HandlerNode('in', Ingest())])")
+    (tmp_path / "no.pem").write_text("no PEM")
+    pem = str(tmp_path / "no.pem")
+    for options, said in (
+        (
+            ("--tls-cert", pem, "--tls-key", pem),
+            f"error: No server can listen at 127.0.0.1:{port} with this TLS certificate and key.\n"
+            "hint: Name two PEM files that belong together.\n",
+        ),
+        (
+            ("--host", "192.0.2.1"),
+            f"error: No server can listen at 192.0.2.1:{port}: Cannot assign requested address.\nhint: Choose another --host or --port.\n",
+        ),
+        (("--http-port", port), f"error: --port and --http-port are both {port}.\nhint: Give each a port of its own.\n"),
+    ):
+        assert main(["stream", "serve", str(file), "--port", port, *options]) == 2
+        assert capsys.readouterr().err == said

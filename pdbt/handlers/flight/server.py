@@ -14,6 +14,7 @@ from ...engine.errors import MissingLibrary, PdbtError
 from ..figures import as_prometheus
 from ..graph import HandlerGraph
 from ..http import trigger
+from ..listening import cannot_listen, fault_at
 from ..sinks.counting import tables
 from ..tokens import admits
 from . import wire
@@ -84,7 +85,7 @@ class FlightServer:
             actions: what DoAction does beside its own, by name: a function of the body that returns what JSON can say.
 
         Raises:
-            PdbtError: the port is taken, or the certificate is none.
+            PdbtError: the port is taken, and by whom; or the certificate is none.
             MissingLibrary: grpcio is not installed.
         """
         grpc = _grpc()
@@ -125,7 +126,7 @@ class FlightServer:
             self.port = 0
         if not self.port:
             self._server.stop(None)
-            raise PdbtError(f"No server can listen at {place}.", "Is the port taken, or the TLS certificate no PEM? Choose another --port.")
+            raise _no_port(host, port, tls=bool(certificate))
 
     @property
     def graph(self) -> HandlerGraph:
@@ -273,6 +274,16 @@ def _triggered(pipeline: PipelineExecutor, body: bytes) -> object:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise PdbtError("The action trigger has no node.", 'Send {"node": "NAME"}.') from None
     return trigger(pipeline, node, b"" if data is None else json.dumps(data).encode())
+
+
+def _no_port(host: str, port: int, *, tls: bool) -> PdbtError:
+    """Return why gRPC opened no port, which it does not say itself."""
+    place, fault = place_of(host, port), fault_at(host, port)
+    if fault is not None:
+        return cannot_listen(place, port, "--port", fault)
+    if tls:
+        return PdbtError(f"No server can listen at {place} with this TLS certificate and key.", "Name two PEM files that belong together.")
+    return PdbtError(f"No server could listen at {place}, which is free now.", "Try again.")
 
 
 def _grpc() -> Any:
