@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json as json_format
+import shlex
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -70,10 +71,13 @@ class WatchView:
             self._live.update(_table(self._settings, overview(self._settings.state), list(self._lines)), refresh=True)
 
 
-def show_launched(found: Launched) -> None:
-    """Print what runs, and how it is stopped."""
+def show_launched(found: Launched, folder: Path | None, pipeline: Path | None) -> None:
+    """Print what runs, and what stops it: with all that was named to start it, in full."""
     what = "is watched already" if found.before else "is watched"
-    typer.echo(f"{found.folder} {what} (PID {found.pid}).\nLog:  {found.state / 'watch.log'}\nStop: pdbt watch stop")
+    named = [] if folder is None else [str(folder.expanduser().absolute())]
+    named += [] if pipeline is None else ["--pipeline", str(pipeline.absolute())]
+    stop = shlex.join(["pdbt", "watch", "stop", *named])
+    typer.echo(f"{found.folder} {what} (PID {found.pid}).\nLog:  {found.state / 'watch.log'}\nStop: {stop}")
 
 
 def show_stopped(pid: int | None) -> None:

@@ -71,7 +71,7 @@ def launch(
     from ..watch import launch as launched
     from .show_watch import show_launched
 
-    show_launched(launched(find_settings_file(pipeline), folder))
+    show_launched(launched(find_settings_file(pipeline), folder), folder, pipeline)
 
 
 @watch.command("stop")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import signal
 import sys
 import time
@@ -138,6 +139,29 @@ def test_a_terminal_shows_a_table(scene: Scene, settings_file: Path, typed: Type
     text = shown.decode()
     assert "waiting 0  running 0  done 1  failed 0" in text
     assert "since" in text
+
+
+def test_a_launched_watcher_is_stopped_by_the_command_that_is_printed(
+    scene: Scene, settings_file: Path, typed: Typed, run_process: RunProcess
+) -> None:
+    """From any folder, with settings that are no project's; and a second watcher says why it ended without error: and hint: of its own."""
+    for words in ((), ("inbox",)):
+        launched = typed("launch", *words, "--pipeline", "watch.toml")
+        try:
+            _, _, stop = launched.stdout.splitlines()
+            assert stop == f"Stop: pdbt watch stop {''.join(f'{scene.inbox} ' for _ in words)}--pipeline {settings_file}"
+            pid = launched.stdout.partition("PID ")[2].partition(")")[0]
+            (scene.home / "other.toml").write_text('[watch]\nstate = "other"\n[watch.tags]\ncsv = [["tell.py"]]\n', encoding="utf-8")
+            second = typed("launch", "inbox", "--pipeline", "other.toml")
+            assert (second.code, second.stderr) == (
+                1,
+                f"error: The watcher ended while it was starting: {scene.inbox} is watched already, by PID {pid}.\n"
+                "hint: Stop it first, or add your tags to its pipeline.\n",
+            )
+        finally:
+            command = [sys.executable, "-m", *shlex.split(launched.stdout.rpartition("Stop: ")[2])]
+            stopped = run_process(command, cwd=Path("/"), env=typed.environment, timeout=60)
+        assert (stopped.code, stopped.stdout) == (0, f"The watcher (PID {pid}) was stopped.\n")
 
 
 @pytest.mark.parametrize(
