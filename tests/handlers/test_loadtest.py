@@ -18,6 +18,7 @@ from pdbt.handlers import BaseHandler, FlightServer, HandlerNode, Ingest, Pipeli
 from pdbt.handlers.loadtest.command import counts, load_test_of
 from pdbt.handlers.loadtest.samples import samples
 from pdbt.handlers.tokens import token_of
+from tests.handlers.serving import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 120.0
@@ -105,6 +106,17 @@ def test_which_node_is_meant_must_be_said(url: str, tmp_path: Path) -> None:
     result = load_test(url, "--node", "other", folder=tmp_path)
     assert f"{url}: no node other takes batches." in result.stderr
     assert "There are: ingest, refuses." in result.stderr
+
+
+def test_a_server_that_is_not_there_is_for_a_person_to_start(tmp_path: Path) -> None:
+    """75 would say that another run is in progress."""
+    nowhere = f"grpc://127.0.0.1:{free_port()}"
+    result = load_test(nowhere, folder=tmp_path)
+    assert result.returncode == 2
+    sentence, hint = result.stderr.splitlines()
+    assert sentence.startswith(f"error: {nowhere}: ")
+    assert "Connection refused" in sentence
+    assert hint == "hint: Start it with pdbt stream serve, or mend the address."
 
 
 def test_what_is_asked_wrongly_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ...engine.errors import RUN_IN_PROGRESS, PdbtError
+from ...engine.errors import NEEDS_A_HAND, RUN_IN_PROGRESS, PdbtError
 from ..forms import as_batch
 from ..tokens import bearing
 
@@ -67,9 +67,9 @@ class ServerRefused(PdbtError):
 class ServerUnavailable(PdbtError):
     """A server that did not answer, or had no room, for as long as a client waits."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        """Exit with 75, as sysexits.h says for what works when tried again."""
-        super().__init__(message, hint, RUN_IN_PROGRESS)
+    def __init__(self, message: str, hint: str = "", exit_code: int = RUN_IN_PROGRESS) -> None:
+        """Exit with 75, as sysexits.h says for what works when tried again, unless it was asked once and a person is to look."""
+        super().__init__(message, hint, exit_code)
 
 
 @dataclass
@@ -269,7 +269,8 @@ class Client:
         if not isinstance(told, _Retry):
             return told
         self._hang_up()
-        return ServerUnavailable(f"{self.url}: {told.said}.", "Is the server up?")
+        hint = "Start it with pdbt stream serve, or mend the address."
+        return ServerUnavailable(f"{self.url}: {told.said}.", hint, NEEDS_A_HAND)
 
     def _finish(self) -> None:
         """End the stream; all that it brought is acknowledged."""
