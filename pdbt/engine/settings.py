@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .cron import HINT, is_cron
 from .environment import Environment, passwords, redact
 from .errors import SettingsError
 from .files import table_name
@@ -188,12 +189,21 @@ def _dagster(document: Mapping[str, Any], organisation: Path | None) -> DagsterS
     """Return how Dagster runs the project; a schedule may be one that its organisation has named."""
     named = find_schedule(organisation, document["schedule"]) if organisation is not None and "schedule" in document else None
     if named is None:
-        return DagsterSettings(**document)
+        found = DagsterSettings(**document)
+        _check_schedule("dagster.schedule", found.schedule, FILE_NAME)
+        return found
+    _check_schedule(document["schedule"], named.cron, f"{organisation}/{SCHEDULES_FILE}")
     rule = SECTIONS["dagster"]["timezone"]
     if named.timezone is not None and not rule.fits(named.timezone):
         raise _wrong(f"{document['schedule']}.timezone", rule.allowed, named.timezone, f"{organisation}/{SCHEDULES_FILE}")
     timezone = {} if named.timezone is None else {"timezone": named.timezone}
     return DagsterSettings(**{**timezone, **document, "schedule": named.cron, "schedule_name": document["schedule"]})
+
+
+def _check_schedule(name: str, cron: str, file: str) -> None:
+    if not is_cron(cron):
+        message = f"{file}: {name} = {_shown(cron)} is no cron expression."
+        raise SettingsError(message, HINT, key=name, received=cron)
 
 
 def _constants(project: Path, organisation: Path) -> tuple[dict[str, Parameter], set[str]]:

@@ -159,6 +159,11 @@ many = ["a", 1, 2024-01-01]
         ('name = "x"', "there is no section [name].", "Allowed: [project], [database]"),
         ('database = "duckdb"', 'database is "duckdb".', "It must be a section: [database]."),
         ("[project]\nname = 5", "project.name is 5.", "It must be a text."),
+        (
+            '[dagster]\nschedule = "every day"',
+            'dagster.schedule = "every day" is no cron expression.',
+            "Write minute hour day month weekday",
+        ),
         ('[project]\nname = ""', 'project.name is "".', "It must be a text."),
         ("[database]\ntyp = 'duckdb'", "[database] has no key 'typ'.", "Did you mean type?"),
         ("[database]\nType = 'duckdb'", "[database] has no key 'Type'.", "Did you mean type?"),

@@ -20,7 +20,7 @@ from pdbt.engine.process.ports import describe
 from pdbt.engine.settings import load_settings
 from tests.conftest import RunProcess, StartProcess, project_environment
 from tests.process.conftest import dressed
-from tests.process.instances import DEADLINE_SECONDS, LAUNCH, Shop, is_running, wait_until
+from tests.process.instances import DEADLINE_SECONDS, LAUNCH, Shop, dagster_settings, is_running, wait_until
 
 Stranger = tuple[int, "subprocess.Popen[bytes]"]
 
@@ -238,11 +238,20 @@ def test_one_that_is_killed_while_it_starts_leaves_no_pid_file(shop: Shop, start
     assert not shop.pid_file.exists()
 
 
+def test_a_schedule_that_is_none_is_told_before_anything_is_started(shop: Shop) -> None:
+    dagster_settings(shop.project, schedule="every day")
+    result = shop.launch()
+    assert result.code == 2
+    assert result.stderr.splitlines()[0] == 'error: pdbt.toml: dagster.schedule = "every day" is no cron expression.'
+    assert not shop.pid_file.exists()
+    assert not (shop.macro / "dagster.log").exists()
+
+
 def test_a_project_that_dagster_cannot_load_is_told_and_left_to_be_mended(shop: Shop) -> None:
-    shop.behave(fault="engine.errors.SettingsError: dagster.schedule is no cron expression.")
+    shop.behave(fault="engine.errors.GraphError: A and B read each other in a circle.")
     result = shop.launch()
     assert result.code == 1
-    assert result.stderr.splitlines()[0] == "error: Dagster runs, but cannot load the project: dagster.schedule is no cron expression."
+    assert result.stderr.splitlines()[0] == "error: Dagster runs, but cannot load the project: A and B read each other in a circle."
     assert is_running(shop.record["pid"])
 
 

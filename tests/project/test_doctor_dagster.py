@@ -14,7 +14,7 @@ from pdbt.project.doctor import Check
 from tests.conftest import RunProcess
 from tests.process.conftest import dressed, sleeper, stranger
 from tests.process.instances import Shop, dagster_settings, wait_until
-from tests.project.diagnosis import check, write
+from tests.project.diagnosis import check, checks, write
 
 __all__ = ["sleeper", "stranger"]  # fixtures of this room too
 
@@ -96,5 +96,6 @@ def test_the_schedule(orders: Path) -> None:
     assert (found.state, found.hint) == ("warning", "Start it with: pdbt launch")
     assert found.text == "*/5 * * * *, UTC: Dagster does not run, so nothing runs by itself."
     dagster_settings(orders, schedule="every day")
-    found = check(orders, "schedule")
-    assert (found.state, found.text) == ("error", 'dagster.schedule = "every day" is no cron expression.')
+    found = check(orders, "settings")
+    assert (found.state, found.text) == ("error", 'pdbt.toml: dagster.schedule = "every day" is no cron expression.')
+    assert checks(orders, "schedule") == []

@@ -109,6 +109,7 @@ def test_a_schedule_by_its_name(workspace: Workspace, add: Add) -> None:
         ("constants.toml", '"a b" = 1', '{file}: parameter "a b" cannot be written as $name in SQL.'),
         ("constants.toml", 'a = "${NOT_SET_ANYWHERE}"', "{file}: parameters.a uses ${{NOT_SET_ANYWHERE}}, which is not set."),
         ("schedules.toml", "nightly = 5", "{file}: nightly is no schedule."),
+        ("schedules.toml", "nightly = 'every night'", '{file}: nightly = "every night" is no cron expression.'),
         ("schedules.toml", "nightly = {timezone = 'UTC'}", "{file}: nightly is no schedule."),
         ("schedules.toml", "nightly = {schedule = '@daily', timezone = 'Mars'}", '{file}: nightly.timezone is "Mars".'),
     ],

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import dagster
 from dagster._core.scheduler.instigation import InstigatorStatus, InstigatorType
-from dagster._utils.schedules import is_valid_cron_schedule
 
-from ..errors import SettingsError
 from ..files import discover_sources, file_stat, is_being_written
 from ..lock import run_in_progress
 from ..notices.late import tell_if_late
@@ -41,22 +39,10 @@ _SAID = (InstigatorStatus.RUNNING, InstigatorStatus.STOPPED)  # beside: as its c
 
 
 def schedule_of(settings: Settings) -> dagster.ScheduleDefinition:
-    """Return the schedule of the settings.
-
-    Raises:
-        SettingsError: it is no cron expression.
-    """
-    cron = settings.dagster.schedule
-    if not is_valid_cron_schedule(cron):
-        raise SettingsError(
-            f'pdbt.toml: dagster.schedule = "{cron}" is no cron expression.',
-            'Write minute hour day month weekday, as "*/5 * * * *" for every five minutes.',
-            key="dagster.schedule",
-            received=cron,
-        )
+    """Return the schedule of the settings."""
 
     @dagster.schedule(
-        cron,
+        settings.dagster.schedule,
         job_name=JOB,
         name=SCHEDULE,
         execution_timezone=settings.dagster.timezone,
