@@ -29,7 +29,7 @@ def launch_all(port: int | None, timeout: float | None, *, wait: bool, foregroun
     except DiedStarting as error:
         typer.echo("\n".join(error.lines), err=True)
         raise
-    _show(status)
+    _show(status, "already running" if status.before else "running")
     return 0
 
 
@@ -53,7 +53,7 @@ def status_all(*, as_json: bool) -> None:
     if as_json:
         typer.echo(status.as_json())
     else:
-        _show(status)
+        _show(status, "running")
 
 
 def log_of_all(lines: int, *, follow: bool) -> Iterator[str]:
@@ -64,8 +64,8 @@ def log_of_all(lines: int, *, follow: bool) -> Iterator[str]:
     return workspace_log(find_workspace(), lines, following=follow)
 
 
-def _show(status: WorkspaceStatus) -> None:
-    typer.echo(_headline(status))
+def _show(status: WorkspaceStatus, running: str) -> None:
+    typer.echo(_headline(status, running))
     width = max((len(_name(project)) for project in status.projects), default=0)
     for project in status.projects:
         colour = typer.colors.RED if project.fault else typer.colors.GREEN if status.ready else None
@@ -74,17 +74,17 @@ def _show(status: WorkspaceStatus) -> None:
         typer.echo(f"Log:  {status.log}\nStop: pdbt stop --all")
 
 
-def _headline(status: WorkspaceStatus) -> str:
+def _headline(status: WorkspaceStatus, running: str) -> str:
     name = status.workspace.rpartition("/")[2]
     if not status.running or status.since is None:
         left = ", ".join(map(str, status.left_behind))
         return f"{name}: Dagster was killed; processes left behind: {left}." if left else f"{name}: Dagster is not running."
     where = f"at {status.url} (PID {status.pid})"
     if not status.before:
-        return f"{name}: Dagster is {'running' if status.ready else 'starting'} {where}."
+        return f"{name}: Dagster is {running if status.ready else 'starting'} {where}."
     since = f"{datetime.datetime.fromisoformat(status.since):%Y-%m-%d %H:%M:%S}"
     processes = counted(status.processes, "process", "processes")
-    return f"{name}: Dagster is already running {where} since {since}, {status.memory_mb:,.0f} MB in {processes}."
+    return f"{name}: Dagster is {running} {where} since {since}, {status.memory_mb:,.0f} MB in {processes}."
 
 
 def _name(project: HostedProject) -> str:

@@ -76,6 +76,7 @@ def test_the_whole_workspace_in_one_dagster(
     assert lines[13:] == [f"Log:  {workspace.root / '.dagster' / 'dagster.log'}", "Stop: pdbt stop --all"]
     again = pdbt("launch", "--all")
     assert (again.code, again.stdout.startswith("ws: Dagster is already running at ")) == (0, True)
+    assert pdbt("status", "--all").stdout.startswith(f"ws: Dagster is running at http://127.0.0.1:{port} (PID {record['pid']}) since ")
     root = psutil.Process(record["pid"])
     assert len(root.children(recursive=True)) == 2  # what runs are forked from, and what counts its files
 
