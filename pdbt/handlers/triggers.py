@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..engine.errors import RUN_IN_PROGRESS, GraphError, PdbtError, SettingsError
+from ..scaffold.locate import no_folder
 from .errors import UnknownNode
 from .nodes import HandlerNode
 from .rounds import Receipt
@@ -189,7 +190,7 @@ class RequestTrigger(Trigger):
                 f"Files that arrive trigger {self.node}, whose handler takes no batch.", "It is given their paths: def handle(self, data)."
             )
         if self.folder is not None and not self.folder.is_dir():
-            raise GraphError(f"Files are to arrive in {self.folder}, which is no folder.", "Make it, or name another one.")
+            raise GraphError(f"Files are to arrive in {self.folder}, which {no_folder(self.folder)}.", "Make it, or name another one.")
 
     def start(self, pipeline: PipelineExecutor) -> None:
         """Begin to take requests, and to watch the folder if there is one."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from ..engine.errors import PdbtError, SettingsError
-from ..scaffold.locate import whole_project
+from ..scaffold.locate import no_folder, whole_project
 from ..scaffold.staging import staging_folder
 from ..scaffold.update import LOCK_SECONDS, runs_locked
 from ..scaffold.update_apply import finish_interrupted
@@ -81,7 +81,7 @@ def archive_project(
 def _place(home: Path, folder: Path | None) -> Path:
     if folder is not None:
         if not folder.is_dir():
-            raise PdbtError(f"{folder} is no folder to write an archive to.", "Make it first, or name another one.")
+            raise PdbtError(f"{folder} {no_folder(folder)}, so no archive can be written to it.", "Make it first, or name another one.")
         return folder.resolve()
     here = Path.cwd()
     return home.parent if here.is_relative_to(home) else here

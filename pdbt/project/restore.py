@@ -16,6 +16,7 @@ from typing import IO
 
 from ..engine.errors import PdbtError
 from ..engine.settings import FILE_NAME
+from ..scaffold.locate import no_folder
 from ..scaffold.staging import staging_folder
 from ..scaffold.zstd import MAGIC, ZstdError, zstd_reader
 
@@ -53,15 +54,17 @@ def restore_archive(archive: Path, folder: Path | None = None) -> Path:
 
     Raises:
         ArchiveRefused: it is no archive of a project, is damaged, or something in it would lead out of the folder.
-        PdbtError: the folder is not empty, or cannot be written. In all cases nothing is left behind.
+        PdbtError: there is no such archive; or the folder is not empty, or cannot be written. In all cases nothing is left behind.
     """
     target = Path.cwd() / folder if folder is not None else None
     if target is not None:
         _check_free(target)
     parent = target.parent if target is not None else Path.cwd()
     if not parent.is_dir():
-        raise PdbtError(f"{parent} is no folder to restore into.", "Make it first, or name another place.")
+        raise PdbtError(f"{parent} {no_folder(parent)}, so nothing can be restored into it.", "Make it first, or name another place.")
     try:
+        if not archive.exists():
+            raise PdbtError(f"{archive} does not exist.", "Name a file that pdbt archive wrote.")
         with staging_folder(parent) as staging, _told_damage(archive):
             with archive.open("rb") as raw:
                 top = _unpack(_members(archive, raw), archive, staging)

@@ -21,13 +21,18 @@ def find_project(folder: Path | None) -> Path:
     if folder is not None:
         if (folder / FILE_NAME).is_file():
             return folder.resolve()
-        what = "is not a pdbt project: it has no pdbt.toml" if folder.is_dir() else "is no folder"
+        what = "is not a pdbt project: it has no pdbt.toml" if folder.is_dir() else no_folder(folder)
         raise NotAProject(f"{folder} {what}.", "Name the project's folder, or make one with: pdbt new NAME")
     here = Path.cwd()
     for candidate in (here, *here.parents):
         if (candidate / FILE_NAME).is_file():
             return candidate
     raise NotAProject(f"{here} is not in a pdbt project: there is no pdbt.toml here or above.", "Go into a project, or name its folder.")
+
+
+def no_folder(path: Path) -> str:
+    """Return what keeps a path from being a folder, as the end of a sentence about it."""
+    return "is no folder" if path.exists() else "does not exist"
 
 
 def whole_project(home: Path) -> Path:

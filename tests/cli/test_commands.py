@@ -69,9 +69,11 @@ def test_the_version_is_told(typed: Typed) -> None:
         (("new", ".."), "error: '..' names no new folder.\nhint: End with the project's name: pdbt new my-project\n"),
         (("new", "shop", "--data", "gone.csv"), "error: gone.csv does not exist.\nhint: Give files, or folders of files.\n"),
         (("add", "source", "orders.csv"), "error: "),
-        (("add", "source", "orders.csv", "--project", "gone"), "error: gone is no folder.\nhint: Name the project's folder"),
+        (("add", "source", "orders.csv", "--project", "gone"), "error: gone does not exist.\nhint: Name the project's folder"),
         (("run",), "error: "),
-        (("run", "gone"), "error: gone is no folder.\n"),
+        (("run", "gone"), "error: gone does not exist.\n"),
+        (("run", "/dev/null"), "error: /dev/null is no folder.\n"),
+        (("restore", "gone.zip"), "error: gone.zip does not exist.\nhint: Name a file that pdbt archive wrote.\n"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -134,7 +134,7 @@ def test_logs_may_be_cut_off(shop: Shop) -> None:
 def test_what_is_not_there_is_told(shop: Shop, tmp_path: Path) -> None:
     for command in ("launch", "stop", "status", "logs"):
         result = pdbt(shop, command, "gone")
-        assert (result.code, result.stderr.splitlines()[0]) == (2, "error: gone is no folder.")
+        assert (result.code, result.stderr.splitlines()[0]) == (2, "error: gone does not exist.")
     (shop.project / "sample").rename(tmp_path / "elsewhere")
     for command in ("launch", "stop", "status", "logs"):
         result = pdbt(shop, command, "shop", "--sample")

@@ -171,7 +171,7 @@ def test_triggers_that_wait_for_room_are_told_of_and_hold_up_no_stop() -> None:
         ),
         (
             lambda folder: RequestTrigger("in", folder=folder / "none"),
-            "Files are to arrive in {folder}/none, which is no folder. Make it, or name another one.",
+            "Files are to arrive in {folder}/none, which does not exist. Make it, or name another one.",
         ),
     ],
     ids=["unknown", "a consumer", "a timer with no data", "files without a batch", "no folder"],

@@ -267,10 +267,22 @@ def test_what_is_no_archive_of_a_project_is_refused(folder: Path, tmp_path: Path
         archive.writestr("shop/a", "x")
     with pytest.raises(ArchiveRefused, match=r"holds no project: there is no pdbt\.toml in it"):
         restore_archive(tmp_path / "b.zip", folder / "shop")
-    with pytest.raises(PdbtError, match=r"c\.zip cannot be restored: No such file or directory"):
+    with pytest.raises(PdbtError, match=r"c\.zip does not exist\. Name a file that pdbt archive wrote\."):
         restore_archive(tmp_path / "c.zip", folder / "shop")
     with pytest.raises(PdbtError, match="There is no kind of archive 'rar'"):
         archive_project(tmp_path, "rar")
+
+
+def test_a_folder_that_does_not_exist_is_told_from_what_is_no_folder(project: Path, tmp_path: Path) -> None:
+    path, file = archive_project(project, "zip", tmp_path).path, tmp_path / "file"
+    file.touch()
+    for place, what in ((tmp_path / "gone", "does not exist"), (file, "is no folder")):
+        with pytest.raises(PdbtError) as told:
+            archive_project(project, "zip", place)
+        assert str(told.value) == f"{place} {what}, so no archive can be written to it. Make it first, or name another one."
+        with pytest.raises(PdbtError) as told:
+            restore_archive(path, place / "shop")
+        assert str(told.value) == f"{place} {what}, so nothing can be restored into it. Make it first, or name another place."
 
 
 def test_a_folder_with_something_in_it_is_refused_and_an_empty_one_taken(project: Path, tmp_path: Path) -> None:

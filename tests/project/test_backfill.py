@@ -225,7 +225,7 @@ def test_a_parameter_that_the_project_does_not_take_is_told_before_anything_is_r
     assert str(told.value) == "--param month=2026-01: month is a whole number in pdbt.toml. Give a whole number."
     assert not (project / "macro/runs.jsonl").exists()
     assert backfill(project, "month", 1, 2).ok
-    with pytest.raises(PdbtError, match="is no folder"):
+    with pytest.raises(PdbtError, match=r"gone does not exist\."):
         backfill(tmp_path / "gone", "month", 1, 2)
 
 

@@ -20,6 +20,7 @@ from tests.conftest import MakeProject, RunProcess
 from tests.project.conftest import Add
 
 ROOT = Path(__file__).resolve().parents[2]
+PUBLISHED_WITHIN_SECONDS = 10
 
 
 @pytest.fixture
@@ -88,6 +89,17 @@ def test_a_run_that_takes_too_long_is_stopped(shop: Path) -> None:
     assert not (shop / "db" / "database.duckdb").exists()
 
 
+def test_a_run_that_is_stopped_after_its_publication_does_not_say_that_nothing_was_published(shop: Path) -> None:
+    script = shop / "macro" / "python-run-process.py"
+    linger = "def linger(run):\n    import time\n\n    time.sleep(600)\n\n\nSTEPS = [*STEPS, linger]\n\n\nif __name__"
+    script.write_text(script.read_text(encoding="utf-8").replace("if __name__", linger), encoding="utf-8")
+    result = run_local(shop, timeout=PUBLISHED_WITHIN_SECONDS)
+    assert (result.status, result.ok, result.exit_code) == ("interrupted", False, 130)
+    assert result.error == "The run was stopped. What it made had been published before."
+    assert result.tables == ("ORDERS", "BIG", "ORDERS_CLEAN", "ORDERS_SUMMARY")
+    assert (shop / "db" / "database.duckdb").exists()
+
+
 def test_a_run_beside_another_one_is_refused(shop: Path) -> None:
     settings = shop / "pdbt.toml"
     settings.write_text(settings.read_text(encoding="utf-8").replace("[database]\n", "[database]\nlock_timeout = 0\n"), encoding="utf-8")
@@ -98,7 +110,7 @@ def test_a_run_beside_another_one_is_refused(shop: Path) -> None:
 
 
 def test_what_cannot_be_run_is_raised(shop: Path, add: Add, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(PdbtError, match="is no folder"):
+    with pytest.raises(PdbtError, match=r"gone does not exist\."):
         run_local(tmp_path / "gone")
     (shop / "pdbt.toml").write_text("[nonsense]\n", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"there is no section \[nonsense\]"):
