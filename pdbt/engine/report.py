@@ -88,6 +88,7 @@ class Report:
         self._logged = self._clock
         self._writable = True
         self.doing = ""
+        self.published = False
         self._progress = sys.stderr.isatty() and not quiet
 
     # During a run -----------------------------------------------------------------------------------------------------
@@ -212,6 +213,7 @@ class Report:
             "end": now.isoformat(timespec="milliseconds"),
             "seconds": round(time.perf_counter() - self._clock, 3),
             "status": status,
+            "published": self.published,
             "command": self._command,
             "pid": os.getpid(),
             "steps": [self._json_step(step) for step in self.steps],

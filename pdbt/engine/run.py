@@ -187,7 +187,7 @@ class Run:
         self._exports.put_in_place()
         self._exports.remove_old(before, self._state)
         self._published = self._state.copy()
-        self.published = True  # also if a delivery fails now
+        self.published = self.report.published = True  # also if a delivery fails now
         deliver(self.settings, self.graph.built(), self._published, self.report)
 
     # The parts of the steps -------------------------------------------------------------------------------------------

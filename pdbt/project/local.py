@@ -24,6 +24,7 @@ FAILED, REFUSED, INTERRUPTED = "failed", "refused", "interrupted"
 _LINES = 50
 _TABLE_STEPS = ("import", "build")
 _STOPPED = "The run was stopped. Nothing was published."
+_STOPPED_PUBLISHED = "The run was stopped. What it made had been published before."
 _ERROR, _HINT = "error: ", "hint: "
 
 
@@ -166,7 +167,9 @@ def _result(line: dict[str, Any] | None, said: str, code: int, seconds: float) -
         return RunResult(_status_of(code), (), {}, round(seconds, 3), error, code if code >= 0 else 128 - code)
     steps = [step for step in line["steps"] if step["step"] in _TABLE_STEPS and step["result"] in ("rebuilt", "reused")]
     rows = {step["name"]: step["rows"] for step in steps if step["rows"] is not None}
-    error = _STOPPED if line["status"] == INTERRUPTED else line["error"]
+    error = line["error"]
+    if line["status"] == INTERRUPTED:  # the lines of an engine of before do not say whether they published
+        error = _STOPPED_PUBLISHED if line.get("published") else _STOPPED
     return RunResult(line["status"], tuple(step["name"] for step in steps), rows, line["seconds"], error, code)
 
 
