@@ -23,8 +23,10 @@ _ANSWER_SECONDS = 10.0
 _EVENTS = 1000
 _TABLE = "table"
 _PARTIAL_TAG = "pdbt/partial"
+_PUBLISHED_TAG = "pdbt/published"
 _ENDS = {"SUCCESS": DONE, "FAILURE": FAILED, "CANCELED": INTERRUPTED}
 _STOPPED = "The run was stopped. Nothing was published."
+_STOPPED_PUBLISHED = "The run was stopped. What it made had been published before."
 
 _STATUS = """query($id: ID!) { runOrError(runId: $id) { __typename
   ... on Run { status startTime endTime tags { key value } } ... on Error { message } } }"""
@@ -119,13 +121,21 @@ def _look(deployment: Deployment, run_id: str, seconds: float) -> Outcome:
         if status not in _ENDS:
             return Outcome(QUEUED if status in ("QUEUED", "NOT_STARTED") else RUNNING)
         took = run["endTime"] - run["startTime"] if run["startTime"] and run["endTime"] else 0.0  # type: ignore[index]
-        partial = any(tag["key"] == _PARTIAL_TAG for tag in run["tags"])  # type: ignore[index]
+        tags = {tag["key"] for tag in run["tags"]}  # type: ignore[index]
         rows, error = _read(deployment, list(_events(deployment, run_id, _ANSWER_SECONDS)))
     except (KeyError, TypeError, ValueError):
         raise strange(deployment) from None
-    end = PARTIAL if status == "SUCCESS" and partial else _ENDS[status]
-    told = None if end in (DONE, PARTIAL) else _STOPPED if end == INTERRUPTED else error or "The run failed, and its log does not say why."
-    return Outcome(end, rows, round(max(0.0, took), 3), told)
+    end = PARTIAL if status == "SUCCESS" and _PARTIAL_TAG in tags else _ENDS[status]
+    return Outcome(end, rows, round(max(0.0, took), 3), _told(end, error, published=_PUBLISHED_TAG in tags))
+
+
+def _told(end: str, error: str, *, published: bool) -> str | None:
+    """Return what a person is told of a run that has ended; None when it went well."""
+    if end in (DONE, PARTIAL):
+        return None
+    if end == INTERRUPTED:
+        return _STOPPED_PUBLISHED if published else _STOPPED
+    return error or "The run failed, and its log does not say why."
 
 
 def _events(deployment: Deployment, run_id: str, seconds: float) -> Iterator[Mapping[str, Any]]:

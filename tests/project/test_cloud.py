@@ -43,6 +43,17 @@ RESULT = """\
 SELECT id, amount, amount * $share AS share, $day AS day, $moment AS moment, $fresh AS fresh, $word AS word, $said AS said
 FROM ORDERS WHERE amount >= $least ORDER BY id
 """
+LINGER = """def linger(run):
+    import time
+
+    (PROJECT / "lingers").touch()
+    time.sleep(600)
+
+
+STEPS = [*STEPS, linger]
+
+"""
+TERMINATE = "mutation($id: String!) { terminateRun(runId: $id) { __typename } }"
 
 Cloud = Callable[..., dict[str, Shop]]
 Launch = Callable[..., Shop]
@@ -191,6 +202,21 @@ def test_the_deployment_is_killed_during_a_wait(here: Path, cloud: Cloud, tmp_pa
         f"The deployment paris at http://127.0.0.1:{paris.port} cannot be reached: Connection refused. "
         "It may be back soon: waiting 6 s for it.",
     ]
+
+
+def test_a_run_that_is_stopped_there_after_its_publication(here: Path, cloud: Cloud) -> None:
+    definitions = here / "macro" / "dagster-run-process.py"
+    text = definitions.read_text(encoding="utf-8")
+    definitions.write_text(text.replace("defs = ", f"{LINGER}defs = "), encoding="utf-8")
+    paris = cloud(paris="eu")["paris"]
+    with waited() as (found, _):
+        wait_for((paris.project / "lingers").exists)
+        (run_id,) = runs(paris.port)
+        assert ask(paris.port, TERMINATE, id=run_id)["terminateRun"]["__typename"] == "TerminateRunSuccess"
+    (result,) = found
+    assert (result.status, result.ok) == ("interrupted", False)
+    assert result.error == "The run was stopped. What it made had been published before."
+    assert (paris.project / "db" / "database.duckdb").exists()
 
 
 def test_a_deployment_that_is_launched_again_in_time_is_followed_on(here: Path, cloud: Cloud, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from ..session import RunOptions, open_run
 from ..settings import Settings
 from .assets import Described, plain_names
 from .automation import JOB
-from .metadata import LOOKS, PARTIAL_TAG, TABLE, VERSION, of_job, of_step, of_table
+from .metadata import LOOKS, PARTIAL_TAG, PUBLISHED_TAG, TABLE, VERSION, of_job, of_step, of_table
 
 STEP = "run_pipeline"
 _CONFIG = {
@@ -106,6 +106,11 @@ class _Recorder:
         elif step.step == "export" and self._described.keys.export(step.name) in self._described.exports:
             self._exported.append(dagster.AssetMaterialization(self._described.keys.export(step.name), metadata={**of_step(step)}))
 
+    def stopped(self) -> None:
+        """Tell of a run that was stopped whether it had published, for the history has no line for that."""
+        if self.run is not None and self.run.published:
+            self._context.instance.add_run_tags(self._context.run.run_id, {PUBLISHED_TAG: "true"})
+
     def finish(self) -> None:
         """Report the exports, if the run came to where readers have them, and that files were left out; however the run ended."""
         if self.run is None:
@@ -179,6 +184,9 @@ def _run(
                 step(run)
     except PdbtError as error:
         raise dagster.Failure(str(error), allow_retries=not isinstance(error, FINAL_ERRORS)) from error
+    except BaseException:  # Dagster's interrupt is no Exception
+        recorder.stopped()
+        raise
     finally:
         recorder.finish()
 

@@ -24,6 +24,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 JOB_LABEL = "pdbt"
 TABLE = "table"  # only a table says it: a file's asset has none
 PARTIAL_TAG = "pdbt/partial"
+PUBLISHED_TAG = "pdbt/published"  # of a run that was stopped after that; one that succeeded did so anyway
 
 Rows = Sequence[Sequence[object]]
 
