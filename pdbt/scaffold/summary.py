@@ -44,7 +44,7 @@ def choose_group(table: TableProfile) -> Group | None:
     """Return the most useful thing to group by: a column that few values fill, else the months of a day; None when there is neither."""
     columns = [column for column in table.columns if _can_group(column, table)]
     if columns:
-        best = max(columns, key=lambda column: (_usefulness(column, table), -table.columns.index(column)))
+        best = max(columns, key=lambda column: _usefulness(column, table))  # the first of several that are alike
         return Group(best.name, best.name)
     for column in table.columns:
         if column.is_day and _FEWEST_GROUPS <= column.months <= min(_MOST_MONTHS, table.rows // _ROWS_A_GROUP):
