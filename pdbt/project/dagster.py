@@ -8,11 +8,12 @@ from pathlib import Path
 
 from ..engine.errors import PdbtError
 from ..engine.process.logfile import follow, last_lines, size
+from ..engine.process.place import FolderPlace
 from ..engine.process.status import Status, status
 from .scripts import find_home, run_script
 from .workspace import Workspace
 from .workspace_dagster import workspace_url
-from .workspace_place import FolderPlace, WorkspacePlace
+from .workspace_place import WorkspacePlace
 
 
 def launch_dagster(project: Path | None, options: Sequence[str] = (), *, sample: bool = False) -> int:

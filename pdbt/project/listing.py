@@ -10,13 +10,13 @@ from pathlib import Path
 
 from ..engine.errors import PdbtError
 from ..engine.process.identity import Instance, Record, find_instances
-from ..engine.process.place import Place
+from ..engine.process.place import FolderPlace, Place
 from ..engine.process.status import last_run
 from ..engine.settings import load_settings
 from .names import RESERVED
 from .workspace import Member, Workspace
 from .workspace_dagster import ask_page
-from .workspace_place import FolderPlace, WorkspacePlace
+from .workspace_place import WorkspacePlace
 
 RUNNING, STOPPED, KILLED, BROKEN = "running", "stopped", "killed", "broken"
 OWN, WORKSPACE = "own", "workspace"

@@ -15,10 +15,11 @@ from ..engine.process import page
 from ..engine.process.identity import Record, find_instance, find_instances, running_record
 from ..engine.process.launch import LaunchOptions, launch_instance, run_here
 from ..engine.process.libraries import is_installed
+from ..engine.process.place import FolderPlace
 from ..engine.process.status import memory
 from ..engine.process.stop import POLITE_SECONDS, stop_instance
 from .workspace import Member, Workspace
-from .workspace_place import FolderPlace, WorkspacePlace
+from .workspace_place import WorkspacePlace
 
 ANSWER_SECONDS = 3.0
 # Without -P, Python would look for modules in the folder that one is in, which is full of other people's names.

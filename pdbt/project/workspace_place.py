@@ -101,47 +101,6 @@ class WorkspacePlace(InstancePlace):
             raise PdbtError(f"The workspace {self.workspace.root} has no projects yet.", "Make one with: pdbt add-project NAME")
 
 
-@dataclass(frozen=True)
-class FolderPlace(InstancePlace):
-    """The places of a project's own instance, found without reading the project: it may be broken, and running all the same."""
-
-    project: Path
-
-    @property
-    def name(self) -> str:
-        """The folder's name."""
-        return self.project.name
-
-    @property
-    def folder(self) -> Path:
-        """The project's folder."""
-        return self.project
-
-    @property
-    def home(self) -> Path:
-        """Dagster's home."""
-        return self.project / "macro" / ".dagster"
-
-    @property
-    def pid_file(self) -> Path:
-        """Who runs the instance."""
-        return self.project / "macro" / PID_FILE
-
-    @property
-    def log_file(self) -> Path:
-        """What the instance says."""
-        return self.project / "macro" / "dagster.log"
-
-    @property
-    def port(self) -> int:
-        """Unknown: that of a running instance is in its PID file."""
-        return 0
-
-    def projects(self) -> Sequence[Hosted]:
-        """Return the one project."""
-        return [Hosted(self.name, self.folder)]
-
-
 def _port_of(file: Path) -> int | None:
     """Return the port of [dagster] in the workspace's file; None when it says none.
 

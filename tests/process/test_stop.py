@@ -45,6 +45,20 @@ def test_where_nothing_runs_it_says_so_and_writes_nothing(shop: Shop) -> None:
     ]
 
 
+def test_settings_that_were_broken_since_the_launch_do_not_keep_it_running(shop: Shop) -> None:
+    shop.launch()
+    family = shop.family()
+    (shop.project / "pdbt.toml").write_text("[nonsense]\n", encoding="utf-8")
+    stopped = shop.stop()
+    assert (stopped.code, stopped.stderr) == (0, "")
+    assert f"{shop.project.name}: Dagster stopped" in stopped.stdout
+    assert not any(is_running(process.pid) for process in family)
+    assert not shop.pid_file.exists()
+    assert f"Port {shop.port} is free." in stopped.stdout
+    again = shop.stop()
+    assert (again.code, again.stderr.splitlines()[0]) == (2, "error: pdbt.toml: there is no section [nonsense].")
+
+
 def test_what_does_not_end_politely_is_killed(shop: Shop) -> None:
     shop.behave(stubborn=True)
     shop.launch()

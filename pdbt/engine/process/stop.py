@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..door import seconds, through_the_door
-from ..errors import DONE, PIPELINE_FAILED, PdbtError
+from ..errors import DONE, PIPELINE_FAILED, PdbtError, SettingsError
 from ..report import say
 from ..settings import load_settings
 from . import ports
 from .identity import Instance, find_instance, read_record, remove_record
-from .place import InstancePlace, Place
+from .place import FolderPlace, InstancePlace, Place
 from .progress import Progress
 from .turn import turn
 
@@ -78,9 +78,20 @@ def stop(project: Path, timeout: float = POLITE_SECONDS) -> list[str]:
         sentences that say what was done.
 
     Raises:
-        PdbtError: some of them could not be ended.
+        PdbtError: some of them could not be ended; or the settings are at fault, and nothing of it runs.
     """
-    return stop_instance(Place(load_settings(project)), timeout)
+    return stop_instance(_place_of(project), timeout)
+
+
+def _place_of(project: Path) -> InstancePlace:
+    """Return where the project's instance lives; also with settings that were broken since it began, if there is something to end."""
+    try:
+        return Place(load_settings(project))
+    except SettingsError:
+        place = FolderPlace(project.resolve())
+        if not find_instance(place).members:
+            raise
+        return place
 
 
 def stop_instance(place: InstancePlace, timeout: float = POLITE_SECONDS) -> list[str]:
@@ -211,7 +222,9 @@ def _about_processes(place: InstancePlace, ended: Ended) -> str:
 
 
 def _about_port(port: int, ended: Ended) -> list[str]:
-    """Say whether the port is free now; who has it is somebody else."""
+    """Say whether the port is free now; who has it is somebody else. Nothing is said of a port that nobody knows."""
+    if not port:
+        return []
     if ports.is_free(port):
         return [f"Port {port} is free."] if ended.ended else []
     return [f"Port {port} is taken by {ports.who_has(port)}, which is not this project's and was left alone."]

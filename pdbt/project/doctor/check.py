@@ -10,9 +10,8 @@ from pathlib import Path
 from ...engine.errors import PdbtError
 from ...engine.process.identity import Instance, find_instance
 from ...engine.process.libraries import is_installed
-from ...engine.process.place import InstancePlace, Place
+from ...engine.process.place import FolderPlace, InstancePlace, Place
 from ...engine.settings import Settings, load_settings
-from ..workspace_place import FolderPlace
 
 OK, WARNING, ERROR = "ok", "warning", "error"
 
