@@ -13,6 +13,7 @@ from hypothesis import given as holds_for
 from hypothesis import strategies as st
 
 from pdbt.engine.errors import BuildError, GraphError
+from pdbt.handlers import BaseHandler, HandlerNode, PipelineExecutor
 from pdbt.handlers.forms import Asked, Form, as_batch, asked_by, given, taken
 
 
@@ -123,3 +124,20 @@ def test_rows_come_back_as_they_went(records: list[dict[str, int | None]]) -> No
     names = {name for record in records for name in record}
     expected = [{name: record.get(name) for name in names} for record in records]
     assert given(as_batch(records, "n"), Form.ROWS, "n") == expected
+
+
+class Either(BaseHandler):
+    """Makes its data itself when it is given none."""
+
+    def handle(self, data: list[dict[str, int]] | None = None) -> list[dict[str, int]]:
+        return data or [{"n": 7}]
+
+
+@pytest.mark.usefixtures("executor")
+@pytest.mark.parametrize("parallel", [False, True])
+def test_a_producer_with_a_default_is_given_a_batch_or_none(parallel: bool) -> None:
+    node = HandlerNode("either", Either(), parallel=parallel)
+    rows = [{"n": 1}, {"n": 2}]
+    with PipelineExecutor([node]) as pipeline:
+        assert [batch.to_pylist() for batch in pipeline.run_once()["either"]] == [[{"n": 7}]]
+        assert [batch.to_pylist() for batch in pipeline.run_once({"either": rows})["either"]] == [rows]

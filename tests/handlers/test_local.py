@@ -373,22 +373,6 @@ def test_a_wrong_value_is_one_sentence(rules: dict[str, Any], sentence: str) -> 
     assert str(raised.value) == sentence
 
 
-class Either(BaseHandler):
-    """Makes its data itself when it is given none."""
-
-    def handle(self, data: list[dict[str, int]] | None = None) -> list[dict[str, int]]:
-        return data or [{"n": 7}]
-
-
-@on_each_executor
-@pytest.mark.parametrize("parallel", [False, True])
-def test_a_producer_with_a_default_is_given_a_batch_or_none(parallel: bool) -> None:
-    node = HandlerNode("either", Either(), parallel=parallel)
-    with PipelineExecutor([node]) as pipeline:
-        assert numbers(pipeline.run_once()["either"]) == [[7]]
-        assert numbers(pipeline.run_once({"either": [{"n": 1}, {"n": 2}]})["either"]) == [[1, 2]]
-
-
 def test_what_is_given_wrongly_is_one_sentence() -> None:
     pipeline = PipelineExecutor([HandlerNode("take", Take()), HandlerNode("makes", Numbers(1))], [HandlerNode("last", Take(), ["take"])])
     with pytest.raises(PdbtError, match=r"This pipeline is not started\. Call start\(\) first"):
