@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..engine.errors import PdbtError
 from ..engine.settings import load_settings
-from .base import Column, Reading, TransferRefused, first_line
+from .base import Column, ConnectionLost, Reading, TransferFailed, TransferRefused, first_line
 from .connections import resolve
 from .engines import open_engine
 from .execution import retried
@@ -55,7 +55,7 @@ def land(project: Path, path: Path, landed: Path, full: bool) -> tuple[int, bool
         if path.suffix.lower() == ".py":
             rows = _write(script, batches_of(path, script.label, since), fresh)
         else:
-            rows, _ = retried(lambda: _fetch(project, script, since, fresh))
+            rows = _queried(project, script, since, fresh)
         if not fresh.exists() and since is not None:  # an API without news gives a list without rows, which has no columns
             return 0, False
         if not fresh.exists():
@@ -81,6 +81,15 @@ def _kept(script: Script, landed: Path, fresh: Path, merged: Path, *, is_all: bo
         return False
     made.replace(landed)
     return True
+
+
+def _queried(project: Path, script: Script, since: object | None, fresh: Path) -> int:
+    try:
+        return retried(lambda: _fetch(project, script, since, fresh))[0]
+    except ConnectionLost:
+        raise
+    except TransferFailed as error:  # there is no target whose state could be told
+        raise TransferFailed(f"{script.label}: {error.message}", "Mend the query.") from error
 
 
 def _fetch(project: Path, script: Script, since: object | None, fresh: Path) -> int:

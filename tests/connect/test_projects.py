@@ -96,7 +96,7 @@ def test_a_python_script_brings_rows_and_is_told_how_far_it_came(make_project: M
             "scripts/source/orders.sql line 2: cursr means nothing here.",
         ),
         ("orders.sql", "-- connection: origin\n-- lookback: soon\nSELECT 1 AS id", "scripts/source/orders.sql: lookback is 'soon'."),
-        ("orders.sql", "-- connection: origin\nSELECT nope", 'column "nope" does not exist'),
+        ("orders.sql", "-- connection: origin\nSELECT nope", 'column "nope" does not exist. Mend the query.'),
         ("api.py", "def table():\n    raise ValueError('no answer')\n", "scripts/source/api.py line 2: ValueError: no answer"),
         ("api.py", "x = 1\n", "scripts/source/api.py has no function called table."),
     ],
