@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from tests.reading.loading import column_file, load, write
+from pdbt.engine.errors import SourceError
+from pdbt.engine.reading import load_table
+from pdbt.engine.reading.model import Column, ReadOptions, SourceTable
+from tests.reading.loading import column_file, connect, load, write
 
 MANY = 1500
 
@@ -107,3 +112,57 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     file = write(tmp_path, "id\n1\n")
     file.chmod(0)
     assert load(file, on_error="reject").loaded.unreadable[0][1] == "data/source/orders.csv cannot be opened: permission denied."
+
+
+STRAY_AND_RAGGED = "id,n,name,pop\n1,x,B,67\n2,3,F,q,extra\n3,22,G,83\n"
+ALL_AT_ONCE = 'id;n;x\n1;2;"a\n2;3;b;c\n3;x;c\n' + "4;5;d\n" * 100
+LATE = "id,n,name,pop\n" + "".join(f"{number},{number},B,67\n" for number in range(30_000))
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "rejected"),
+    [
+        (STRAY_AND_RAGGED, 2, [("3", "has 5 fields, 4 expected")]),
+        (LATE + "2,zz,F,5\n2,3,F,q,extra\n", 30_000, [("30003", "has 5 fields, 4 expected"), ("30002", '"zz" is not an integer (BIGINT)')]),
+        (LATE + '2,zz,F,5\n2,3,"F,9\n', 30_001, [("30002", '"zz" is not an integer (BIGINT)')]),
+        (LATE + '2,"3,F,5\n2,3\n', 30_000, [("30003", "has 2 fields, 4 expected"), ("30002", '""3" is not an integer (BIGINT)')]),
+        (ALL_AT_ONCE, 101, [("3", "has 4 fields, 3 expected"), ("4", '"x" is not an integer (BIGINT)')]),
+    ],
+    ids=["both in a small file", "both late in a large file", "a quote never closes", "a quote opens and a row is short", "all of them"],
+)
+def test_a_row_of_the_wrong_width_together_with_a_stray_value(
+    tmp_path: Path, text: str, rows: int, rejected: list[tuple[str, str]]
+) -> None:
+    table = load(write(tmp_path, text), on_error="reject")
+    assert table.loaded.rows == rows
+    assert [(row["line"], row["reason"]) for row in table.rejected] == rejected
+    with pytest.raises(SourceError, match=rf"^ORDERS: line {rejected[0][0]} of data/source/orders.csv(,| has \d fields?, \d expected)"):
+        load(write(tmp_path, text))
+
+
+def test_a_fault_that_is_met_while_misfits_are_counted_names_its_line(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"^ORDERS: line 3 of data/source/orders.csv has 5 fields, 4 expected\.") as caught:
+        load(write(tmp_path, STRAY_AND_RAGGED))
+    assert caught.value.hint == 'Set on_error = "reject" to put such rows in data/rejected.'
+
+
+def test_a_refusal_that_no_file_explains_is_a_sentence(tmp_path: Path) -> None:
+    """A table that DuckDB cannot make of files that it reads one by one ends in a sentence, and in no error of DuckDB's own."""
+    file = write(tmp_path, "id,name\n1,a\n")
+    source = SourceTable("ORDERS", (file,), "data/source/orders.csv")
+
+    def create(select: str, columns: Sequence[Column]) -> int:
+        raise duckdb.InvalidInputException("Invalid Input Error: such a thing is not read.\n  with details")
+
+    with pytest.raises(SourceError, match=r"^ORDERS: data/source/orders.csv cannot be read: such a thing is not read\. Say the types"):
+        load_table(source, ReadOptions(), connect(), create, tmp_path / "scratch")
+
+
+def test_an_error_that_is_not_of_a_file_passes_as_it_is(tmp_path: Path) -> None:
+    source = SourceTable("ORDERS", (write(tmp_path, "id,name\n1,a\n"),), "data/source/orders.csv")
+
+    def create(select: str, columns: Sequence[Column]) -> int:
+        raise duckdb.IOException("IO Error: No space left on device")
+
+    with pytest.raises(duckdb.IOException, match="No space left"):
+        load_table(source, ReadOptions(on_error="reject"), connect(), create, tmp_path / "scratch")

@@ -21,6 +21,10 @@ from .types import WHITE_SPACE
 from .union import unite
 
 _SAY_TYPES = "Say the types of its columns in pdbt.toml, and report this file, please: it should not happen."
+_REFUSALS = (duckdb.DataError, duckdb.NotSupportedError, duckdb.ProgrammingError)
+"""DuckDB's errors about what it is given to read, rather than about the disk, the memory or itself."""
+_NOT_OF_A_FILE = (duckdb.InterruptException, duckdb.OutOfMemoryException, duckdb.InternalError, duckdb.FatalException)
+"""DuckDB's errors that name no file at fault: after some of them its connection refuses every file."""
 ATTEMPTS = 12  # a column that still does not fit by then is text
 
 
@@ -54,32 +58,48 @@ def _load(task: ImportTask, parts: list[Part], create: CreateTable) -> tuple[tup
         columns = _decide(parts, as_text)
         if not columns:
             return (), 0
-        texts = [part for part in parts if isinstance(part, TextPart)]
-        uncounted = [part for part in texts if part.uncounted()]
-        if uncounted:
-            for part in uncounted:
-                part.survey(task.connection)
-            continue
-        for part in texts:
-            _set_apart(task, part)
         try:
-            rows = create(_select(parts, columns), columns)
+            rows = _attempt(task, parts, columns, create, as_text, last=attempt >= ATTEMPTS - 3)
         except duckdb.Error as error:
-            if MISFIT in str(error):
-                known = [part.find_extraordinary(task.connection) for part in texts]
-                known += [part.learn(task.connection) for part in parts if isinstance(part, StructuredPart)]
-                if not any(known):
-                    _learn(task, texts, as_text, last=attempt >= ATTEMPTS - 3)
-            elif not _make_readable(task, parts):
+            if isinstance(error, _NOT_OF_A_FILE) or not _make_readable(task, parts, error):
                 raise
             parts = [part for part in parts if part.files]
             continue
-        for part in texts:
-            _reject(task, part)
-        return tuple(columns), rows
+        if rows is not None:
+            return tuple(columns), rows
     raise SourceError(
         f"{task.source.name}: {task.source.label} cannot be read: its types do not settle.", _SAY_TYPES, path=task.source.label
     )
+
+
+def _attempt(
+    task: ImportTask, parts: Sequence[Part], columns: Sequence[Column], create: CreateTable, as_text: set[str], *, last: bool
+) -> int | None:
+    """Load with what is known by now; returns the number of rows, or None when values were learned that something must be decided by.
+
+    Every step of it reads the files, so every step may meet the first row that DuckDB refuses.
+    """
+    texts = [part for part in parts if isinstance(part, TextPart)]
+    uncounted = [part for part in texts if part.uncounted()]
+    for part in uncounted:
+        part.survey(task.connection)
+    if uncounted:
+        return None
+    for part in texts:
+        _set_apart(task, part)
+    try:
+        rows = create(_select(parts, columns), columns)
+    except duckdb.Error as error:
+        if MISFIT not in str(error):
+            raise
+        known = [part.find_extraordinary(task.connection) for part in texts]
+        known += [part.learn(task.connection) for part in parts if isinstance(part, StructuredPart)]
+        if not any(known):
+            _learn(task, texts, as_text, last=last)
+        return None
+    for part in texts:
+        _reject(task, part)
+    return rows
 
 
 def _decide(parts: Sequence[Part], as_text: set[str]) -> list[Column]:
@@ -110,17 +130,37 @@ def _learn(task: ImportTask, parts: Sequence[TextPart], as_text: set[str], *, la
                 as_text.add(part.names[place].casefold())
 
 
-def _make_readable(task: ImportTask, parts: Sequence[Part]) -> bool:
-    """Rewrite the files that DuckDB refuses, or set them aside; returns whether there were any."""
+def _make_readable(task: ImportTask, parts: Sequence[Part], error: duckdb.Error) -> bool:
+    """Rewrite the files that DuckDB refuses, or leave them out; returns whether there were any.
+
+    Raises:
+        SourceError: DuckDB refuses what by all we know it should read.
+    """
     found = False
     for part in parts:
         if isinstance(part, StructuredPart):
-            for path, error in part.unreadable(task.connection):
-                task.give_up(path, error)
+            for path, fault in part.unreadable(task.connection):
+                task.give_up(path, fault)
                 part.files.remove(path)
                 found = True
             continue
         for file in part.unreadable_by_duckdb(task.connection):
+            part.replace_file(file, task.clean(file))
+            found = True
+    if found or not isinstance(error, _REFUSALS):
+        return found
+    if not _rewrite_all(task, parts):
+        reason = str(error).partition("\n")[0].partition(": ")[2].rstrip(". ") or str(error)
+        message = f"{task.source.name}: {task.source.label} cannot be read: {reason}."
+        raise SourceError(message, _SAY_TYPES, path=task.source.label) from error
+    return True
+
+
+def _rewrite_all(task: ImportTask, parts: Sequence[Part]) -> bool:
+    """Rewrite the text files that are read as they are: together DuckDB refuses them, and each by itself it does not."""
+    found = False
+    for part in [part for part in parts if isinstance(part, TextPart)]:
+        for file in [file for file in part.files if file.clean is None]:
             part.replace_file(file, task.clean(file))
             found = True
     return found
@@ -136,7 +176,12 @@ def _set_apart(task: ImportTask, part: TextPart) -> None:
 
 
 def _first_exception(task: ImportTask, part: TextPart, file: TextFile) -> SourceError:
-    line, place, value = next(_exceptions(task, part, file))
+    found = next(_exceptions(task, part, file), None)
+    if found is None:  # the misfits are too many to be known by their text: only DuckDB finds them
+        cleaned = task.clean(file) or file
+        part.replace_file(file, cleaned)
+        found = next(_exceptions(task, part, cleaned))
+    line, place, value = found
     line, name = file.row(line), part.names[place]
     message = f"{task.source.name}: line {line} of {file.label}, column {name}: {reason(part.readings[place], value)}."
     return SourceError(message, ROW_HINT, path=str(file.path), line=line, column=name, text=value)
