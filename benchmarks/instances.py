@@ -115,10 +115,10 @@ def _pdbt(interpreter: Interpreter, folder: Path) -> Instance:
     macro = project / "macro"
 
     def stop(process: subprocess.Popen[bytes]) -> None:
-        command = [str(interpreter.python), str(macro / "dagster-run-process-stop-sample.py")]
+        command = [str(interpreter.python), str(macro / "dagster-run-process-sample-stop.py")]
         subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
 
-    start = (str(interpreter.python), str(macro / "dagster-run-process-launch-sample.py"), "--port", str(port))
+    start = (str(interpreter.python), str(macro / "dagster-run-process-sample-launch.py"), "--port", str(port))
     return Instance("pdbt launch", project, start, stop, macro / ".dagster", port)
 
 

@@ -37,7 +37,7 @@ METHOD = """\
   be stored. "four pass-through nodes": seconds from the first batch given in to the last one done, workers started before,
   against a `multiprocessing` pipe that each table is handed through four times; the CPU-bound handler alike
   (`benchmarks/bare/stream_throughput.py`).
-- "launch", "job", "memory" and "idle": the sample by `dagster-run-process-launch-sample.py`, against `dagster dev` with the same
+- "launch", "job", "memory" and "idle": the sample by `dagster-run-process-sample-launch.py`, against `dagster dev` with the same
   definitions and Dagster's default executor, in turn. A launch is over when the page lists the project's assets; a job begins
   with nothing published, and is timed from the request to SUCCESS; memory is the sum over the resident memory of all processes,
   10 seconds after the job; idle is their processor time in the 30 seconds after that, with the sensor running on both sides.

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from ..engine.errors import PdbtError
+from ..scaffold.generated import sample_script
 from .workspace import locate_project
 
 # A terminal sends Ctrl-C to the script as well; one that has not noticed after this time was not told, and is told then.
@@ -34,7 +35,7 @@ def find_home(project: Path | None, *, sample: bool = False) -> Path:
         return found
     if (found / "sample").is_dir():
         return found / "sample"
-    if any((found / _MACRO).glob(f"*{_SAMPLE_ENDING}.py")):
+    if any((found / _MACRO).glob(f"*{_SAMPLE_ENDING}*.py")):
         return found
     raise PdbtError(f"{found} has no sample.", "The folder sample/ was removed; run the project itself without --sample.")
 
@@ -64,7 +65,8 @@ def find_script(home: Path, name: str) -> Path:
     Raises:
         PdbtError: there is no such script.
     """
-    for script in (home / _MACRO / f"{name}.py", home / _MACRO / f"{name}{_SAMPLE_ENDING}.py"):
+    for called in (name, sample_script(name), f"{name}{_SAMPLE_ENDING}"):  # the last one in projects of an earlier pdbt
+        script = home / _MACRO / f"{called}.py"
         if script.is_file():
             return script
     raise PdbtError(f"{home} has no {_MACRO}/{name}.py.", "Bring it back from version control, or from a new project.")

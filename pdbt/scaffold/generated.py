@@ -57,6 +57,11 @@ def with_addon(files: dict[str, bytes], name: str) -> dict[str, bytes]:
     return files
 
 
+def sample_script(name: str) -> str:
+    """Return what a script of ``macro/`` is called in the sample, as ``dagster-run-process-sample-launch``."""
+    return name.replace("-run-process", "-run-process-sample", 1)
+
+
 def addon_folder(name: str) -> Path:
     """Return the templates of an add-on."""
     return shipped("templates") / "addons" / name
@@ -77,8 +82,7 @@ def _sample_files(answers: Answers) -> Iterator[tuple[str, bytes]]:
     """Yield the sample: the project's own templates with data, SQL and checks; never with its URL, so that no team's database gets them."""
     port = answers.port + 1 if answers.port < HIGHEST_PORT else answers.port - 1
     for path, content in _rendered(answers, f"{answers.name}-sample", None, port, _SAMPLE_TEMPLATES):
-        place = path.removesuffix(".py") + "-sample.py" if path.startswith("macro/") else path
-        yield f"sample/{place}", content
+        yield f"sample/{sample_script(path) if path.startswith('macro/') else path}", content
     for path, content in read_tree(shipped("sample")):
         yield f"sample/{path}", content
 

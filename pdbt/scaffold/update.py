@@ -17,6 +17,7 @@ from .base import Base, pack_base, read_base
 from .generated import Answers, addon_folder, generated_files, known_addons
 from .locate import find_project, whole_project
 from .merge import is_marked, same_text
+from .renames import plan_renames, plan_renames_without_base, renamed_files
 from .templates import read_tree
 from .update_apply import apply_update, finish_interrupted
 from .update_plan import UNKNOWN_BASE, FileUpdate, UpdatePlan, plan_files, read_owners
@@ -110,9 +111,15 @@ def plan_update(project: Path) -> UpdatePlan:
     if unresolved and not current:
         raise UnresolvedConflicts(project, unresolved)
     old_version = base.version if base is not None else UNKNOWN_BASE
-    files = () if current else _without_base(project, new) if base is None else plan_files(project, base, new, __version__)
+    files = () if current else _without_base(project, new) if base is None else _with_base(project, base, new)
     packed = None if current else pack_base(answers, new)
     return UpdatePlan(project, old_version, __version__, files, packed, unresolved)
+
+
+def _with_base(project: Path, base: Base, new: Mapping[str, bytes]) -> tuple[FileUpdate, ...]:
+    renamed = renamed_files(project, base.files, new)
+    files = plan_files(project, base, new, __version__, {*renamed, *renamed.values()})
+    return tuple(sorted([*files, *plan_renames(project, base, new, __version__, renamed)], key=lambda file: file.path))
 
 
 def find_unresolved(project: Path, base: Base | None, new: Mapping[str, bytes]) -> tuple[str, ...]:
@@ -143,7 +150,7 @@ def _without_base(project: Path, new: dict[str, bytes]) -> tuple[FileUpdate, ...
     engine = "scripts/engine/"
     differs = any(read_owners(project, path).content != content for path, content in new.items() if path.startswith(engine))
     has_sample = (project / "sample" / FILE_NAME).is_file()
-    files = []
+    files = list(plan_renames_without_base(project, new, __version__)) if has_sample else []
     for path, content in sorted(new.items()):
         yours = read_owners(project, path)
         if path.startswith(engine):
@@ -156,7 +163,7 @@ def _without_base(project: Path, new: dict[str, bytes]) -> tuple[FileUpdate, ...
             files.append(FileUpdate("create", path, path, content))
         elif yours.content is not None and not same_text(yours.content, content):
             files.append(FileUpdate("beside", path, path + NEW_SUFFIX, content, note="differs, and has no base to compare with"))
-    return tuple(files)
+    return tuple(sorted(files, key=lambda file: file.path))
 
 
 def _answers_of(project: Path) -> Answers:

@@ -89,7 +89,7 @@ def _rank(file: FileUpdate) -> int:
 
 def _staged(project: Path, file: FileUpdate, name: str) -> dict[str, Any]:
     """Stage a file, and return what the journal says of it."""
-    there = project / file.target
+    there = project / (file.former or file.target)
     # A file beside the owner's replaces nothing.
     old = hashlib.sha256(file.owners).hexdigest() if file.owners is not None and file.target == file.path else None
     if file.content is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -31,6 +31,7 @@ class FileUpdate:
         content: what `target` will hold; None when it is removed.
         note: why, where the verb does not say it all.
         owners: what the owner's file held when the plan was made.
+        former: the name that the owner's file has until now, when the templates renamed it.
     """
 
     verb: Verb
@@ -39,6 +40,7 @@ class FileUpdate:
     content: bytes | None = field(default=None, repr=False)
     note: str = ""
     owners: bytes | None = field(default=None, repr=False)
+    former: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,11 @@ class Owners:
     content: bytes | None = None
     reason: str = ""
 
+    @property
+    def free(self) -> bool:
+        """Return True if nothing lies there."""
+        return self.content is None and not self.reason
+
 
 def read_owners(project: Path, path: str) -> Owners:
     """Return what lies at a path of the project; a symbolic link, also one on the way there, is not followed.
@@ -111,10 +118,12 @@ def _found(project: Path, path: str) -> Owners:
     return Owners(place.read_bytes()) if place.exists() else Owners()
 
 
-def plan_files(project: Path, base: Base, new: Mapping[str, bytes], new_version: str) -> tuple[FileUpdate, ...]:
-    """Decide what becomes of every file that the templates made, or make now."""
+def plan_files(
+    project: Path, base: Base, new: Mapping[str, bytes], new_version: str, without: Collection[str] = ()
+) -> tuple[FileUpdate, ...]:
+    """Decide what becomes of every file that the templates made, or make now, but for those `without` which it is planned."""
     planned = []
-    for path in sorted({*base.files, *new}):
+    for path in sorted({*base.files, *new}.difference(without)):
         before, after = base.files.get(path), new.get(path)
         if before != after:
             file = _plan_one(path, before, after, read_owners(project, path), base.version, new_version)

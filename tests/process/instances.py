@@ -52,7 +52,7 @@ class Shop:
     def script(self, name: str) -> Path:
         """Return its script of this name, or the sample's."""
         plain = self.macro / f"{name}.py"
-        return plain if plain.is_file() else self.macro / f"{name}-sample.py"
+        return plain if plain.is_file() else self.macro / f"{name.replace('process', 'process-sample')}.py"
 
     def launch(self, *words: str, env: dict[str, str] | None = None) -> Ended:
         """Launch it."""

@@ -22,7 +22,7 @@ from tests.process.instances import Shop
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-TABLES = ("COUNTRIES", "COUNTRY_FIGURES", "CONTINENTS")
+TABLES = ("SAMPLE_DATA", "COUNTRY_FIGURES", "CONTINENTS")
 OPTIONS = "--headless=new --no-sandbox --disable-gpu --disable-background-networking --disable-dev-shm-usage --window-size=1500,850".split()
 SHOWN_SECONDS = 60
 PICTURE = os.environ.get("PDBT_PICTURE", "")  # where to save what is seen, for the documentation

@@ -21,7 +21,7 @@ from tests.process.instances import Shop, dagster_settings, wait_until
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLE = {"COUNTRIES", "COUNTRY_FIGURES", "CONTINENTS", "data/processed/COUNTRY_FIGURES.csv", "data/final/CONTINENTS.csv"}
+SAMPLE = {"SAMPLE_DATA", "COUNTRY_FIGURES", "CONTINENTS", "data/processed/COUNTRY_FIGURES.csv", "data/final/CONTINENTS.csv"}
 QUIET = {"schedule_status": "stopped", "sensor_status": "stopped"}
 FLIGHTS = (
     "SELECT carrier, month, count(*) AS flights, avg(dep_delay) AS delay\nFROM FLIGHTS GROUP BY carrier, month ORDER BY carrier, month\n"

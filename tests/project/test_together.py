@@ -83,7 +83,7 @@ def test_the_whole_workspace_in_one_dagster(
     usable = locations(port)
     assert set(usable) == {project.name for project in made} - {broken.name}
     assert all(len(found["assetNodes"]) == 5 for found in usable.values())
-    assert {"acme_0/COUNTRIES", "gamma_3/COUNTRIES"} <= graphql.assets(port)
+    assert {"acme_0/SAMPLE_DATA", "gamma_3/SAMPLE_DATA"} <= graphql.assets(port)
     described = {name: found["schedules"][0]["description"] for name, found in usable.items()}
     assert {name for name, text in described.items() if text.startswith("Its own engine;")} == {other.name}
 

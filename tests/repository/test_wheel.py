@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import RUN_SCRIPT, RunProcess
+from tests.handlers.serving import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL_SECONDS = 600
+LAUNCH_SECONDS = 90
 SAMPLE_SCRIPT = "sample/macro/python-run-process-sample.py"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(INSTALL_SECONDS), pytest.mark.xdist_group("wheel")]
@@ -74,3 +76,11 @@ def test_the_requirements_of_a_project_are_all_it_needs(
     assert run_process([python, "-c", "import pdbt"], cwd=tmp_path).code == 1
     result = run_process([python, tmp_path / "shop" / SAMPLE_SCRIPT], cwd=tmp_path)
     assert result.code == 0, result.stderr
+    macro, port = tmp_path / "shop" / "macro", free_port()
+    try:
+        launched = run_process([python, macro / "dagster-run-process-launch.py", "--port", str(port)], cwd=tmp_path, timeout=LAUNCH_SECONDS)
+        assert launched.code == 0, launched.stdout + launched.stderr
+        assert f"http://127.0.0.1:{port}" in launched.stdout
+    finally:
+        stopped = run_process([python, macro / "dagster-run-process-stop.py"], cwd=tmp_path, timeout=LAUNCH_SECONDS)
+    assert stopped.code == 0, stopped.stderr

@@ -38,5 +38,5 @@ def _original(name: str) -> Path:
     if inner != name and (_SAMPLE / inner).is_file():
         return _SAMPLE / inner
     if inner != name and inner.startswith("macro/"):
-        inner = inner.replace("-sample.py", ".py")
+        inner = inner.replace("-sample", "")
     return _TEMPLATES / inner

@@ -27,7 +27,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 
 def test_its_countries_are_real_enough() -> None:
-    rows = read(ROOT / "sample" / "data" / "source" / "COUNTRIES.csv")
+    rows = read(ROOT / "sample" / "data" / "source" / "SAMPLE_DATA.csv")
     assert len(rows) >= 20
     assert list(rows[0]) == ["name", "continent", "capital", "latitude", "longitude", "population", "average_salary_usd"]
     assert {"Côte d'Ivoire", "México", "São Tomé and Príncipe", "Türkiye"} <= {row["name"] for row in rows}
@@ -59,7 +59,7 @@ def test_it_runs_in_every_project(database: str, make_project: MakeProject, run_
 
 def test_its_checks_stop_what_is_wrong(make_project: MakeProject, run_project: RunProject) -> None:
     project = make_project()
-    source = project / "sample" / "data" / "source" / "COUNTRIES.csv"
+    source = project / "sample" / "data" / "source" / "SAMPLE_DATA.csv"
     source.write_text(source.read_text(encoding="utf-8") + "Chile,South America,Santiago,-133.45,-70.67,19700000,990\n", encoding="utf-8")
     result = run_project(project, script=SCRIPT)
     assert result.code == 1

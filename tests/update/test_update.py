@@ -120,7 +120,8 @@ def test_an_untouched_project_becomes_a_new_one(old_project: Path, run_project: 
     expected = {**generated_files(base.answers), BASE_FILE: (old_project / BASE_FILE).read_bytes()}
     assert contents(old_project) == expected
     assert (plan.exit_code, plan.conflicts) == (0, ())
-    assert {file.verb for file in plan.files} == {"create", "replace"}
+    assert {file.verb for file in plan.files} == {"create", "replace", "remove"}
+    assert [file.path for file in plan.files if file.verb == "remove"] == ["sample/data/source/COUNTRIES.csv"]
     assert (old_project / BASE_FILE).stat().st_size < SMALL
     assert run_project(old_project, script="sample/macro/python-run-process-sample.py").code == 0
 

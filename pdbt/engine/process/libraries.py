@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from ..errors import MissingLibrary, PdbtError
 
-# By the module that is imported, what pip installs; the extra `dagster` of pdbt and a project's requirements.txt say the same.
+# By the module that is imported, what pip installs; pdbt's own dependencies and a project's requirements.txt say the same.
 REQUIREMENTS = {"dagster": "dagster>=1.13,<1.14", "dagster_webserver": "dagster-webserver>=1.13,<1.14", "psutil": "psutil>=6"}
 
 

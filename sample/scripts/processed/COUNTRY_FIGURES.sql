@@ -11,5 +11,5 @@ SELECT
     CAST(population AS DOUBLE PRECISION) / 1000000 AS population_millions,
     average_salary_usd,
     12 * average_salary_usd AS yearly_salary_usd
-FROM COUNTRIES
+FROM SAMPLE_DATA
 ORDER BY name
