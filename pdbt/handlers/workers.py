@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import importlib.util
 import json
 import queue
 import signal
@@ -16,6 +17,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ..engine.errors import GraphError, MissingLibrary
+from . import pickling
 from .messages import Gone, Job
 from .nodes import BaseHandler
 from .work import work
@@ -125,18 +127,15 @@ def packed(job: Job, handler: BaseHandler) -> bytes:
         GraphError: it holds something that cannot be copied, such as an open connection.
         MissingLibrary: cloudpickle is not installed.
     """
+    if importlib.util.find_spec("cloudpickle") is None:
+        raise MissingLibrary("cloudpickle", "A handler that runs in a process")
     try:
-        import cloudpickle
-    except ModuleNotFoundError:
-        raise MissingLibrary("cloudpickle", "A handler that runs in a process") from None
-    try:
-        content: bytes = cloudpickle.dumps((job, handler))
+        return pickling.dumps((job, handler))
     except Exception as error:  # an object's own way to be copied may raise anything
         raise GraphError(
             f"Node {job.node}: its handler cannot be copied into a worker process: {error}.",
             'Open files and connections in setup(), or write runs_in = "thread" in the handler.',
         ) from error
-    return content
 
 
 def _why(code: int) -> str:
