@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import importlib
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 import typer
 
 from ..version import __version__
+from .sections import SectionedGroup
 
-# Every command, in the order of `pdbt --help`, and the module whose function or group of commands has its name.
-COMMANDS = {
-    "new": "new",
-    "run": "run",
-    "backfill": "backfill",
-    "transfer": "transfer",
-    "update": "update",
-    "archive": "archive",
-    "restore": "archive",
-    "launch": "dagster",
-    "stop": "dagster",
-    "status": "dagster",
-    "logs": "dagster",
-    "doctor": "doctor",
-    "init-workspace": "workspace",
-    "add-project": "workspace",
-    "list-projects": "workspace",
-    "add": "add",
-    "connection": "connection",
-    "notify": "notify",
-    "stream": "stream",
-    "watch": "watch",
+# Every command under its heading, in the order of `pdbt --help`, and the module whose function or group of commands has its name.
+_SECTIONS = {
+    "Project": {"new": "new", "add": "add", "update": "update", "archive": "archive", "restore": "archive"},
+    "Run": {"run": "run", "backfill": "backfill"},
+    "Dagster": {"launch": "dagster", "stop": "dagster", "status": "dagster", "logs": "dagster"},
+    "Data": {"connection": "connection", "transfer": "transfer", "watch": "watch", "stream": "stream"},
+    "Workspace": {"init-workspace": "workspace", "add-project": "workspace", "list-projects": "workspace"},
+    "Look after": {"doctor": "doctor", "notify": "notify"},
 }
+COMMANDS = {name: module for commands in _SECTIONS.values() for name, module in commands.items()}
+
+
+class _Program(SectionedGroup):
+    sections: ClassVar[Mapping[str, str]] = {name: heading for heading, commands in _SECTIONS.items() for name in commands}
 
 
 def make_app(word: str | None = None) -> typer.Typer:
@@ -42,6 +35,7 @@ def make_app(word: str | None = None) -> typer.Typer:
             they are needed for the help, and to say what is like a word that is no command.
     """
     app = typer.Typer(
+        cls=_Program,
         rich_markup_mode=None,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -51,7 +45,7 @@ def make_app(word: str | None = None) -> typer.Typer:
     for name in [word] if word in COMMANDS else COMMANDS:
         command = getattr(importlib.import_module(f".{COMMANDS[name]}", __package__), name.replace("-", "_"))
         if isinstance(command, typer.Typer):
-            app.add_typer(command, name=name)
+            app.add_typer(command, name=name, cls=SectionedGroup)
         else:
             app.command(name)(command)
     return app

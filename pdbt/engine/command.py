@@ -14,7 +14,7 @@ from .errors import DONE
 from .plan import Step
 from .report import say
 from .run import Run
-from .session import RunOptions, open_run, plan_run
+from .session import NOTHING_TO_RUN, RunOptions, open_run, plan_run
 
 StepFunction = Callable[[Run], None]
 STOPPED = "Stopped. Nothing was published."
@@ -56,9 +56,7 @@ def describe_plan(steps: Sequence[Step]) -> str:
     width = max((len(step.name) for step in steps), default=0)
     lines = [f"{step.action:<6}  {step.name:<{width}}  {step.reason or 'up to date, reused'}" for step in steps]
     due = sum(bool(step.reason) for step in steps)
-    return "\n".join(
-        [*lines, f"{due} of {len(steps)} steps would be done; nothing was." if steps else "There is nothing in this project to run."]
-    )
+    return "\n".join([*lines, f"{due} of {len(steps)} steps would be done; nothing was." if steps else NOTHING_TO_RUN])
 
 
 def _parser() -> argparse.ArgumentParser:

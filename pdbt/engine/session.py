@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 
 DUCKDB_INTERRUPTED = "Query interrupted"
+NOTHING_TO_RUN = (
+    "There is nothing to run: data/source/ has no file, and scripts/ has no table. "
+    "Put a file into data/source/, such as orders.csv, and run again; sample/ shows a pipeline that works."
+)
 
 
 @dataclass(frozen=True)
@@ -205,7 +209,8 @@ def _planner(settings: Settings, options: RunOptions, state: State, database: Da
     state.stamps = {label: known for label, known in state.stamps.items() if label in labels}
     parameters = resolve_parameters(settings, options.parameters)
     check_parameters(graph, parameters, options.parameters)
-    notes = (*discovered.ignored, *settings.stray_sources(table.name for table in discovered.tables))
+    empty = () if graph.nodes or graph.checks else (NOTHING_TO_RUN,)
+    notes = (*empty, *discovered.ignored, *settings.stray_sources(table.name for table in discovered.tables))
     return Planner(settings, graph, state, parameters, options.full), notes
 
 

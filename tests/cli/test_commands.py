@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 import pdbt
 from pdbt.cli import main
+from pdbt.cli.app import COMMANDS
 from pdbt.engine.errors import PdbtError
 from tests.conftest import Ended, RunProcess
 
@@ -44,7 +46,24 @@ def test_help_names_every_command(words: Sequence[str], typed: Typed) -> None:
     result = typed(*words)
     assert result.code == 0
     assert result.stdout.startswith("Usage: pdbt [OPTIONS] COMMAND [ARGS]...")
-    assert all(f"\n  {command} " in result.stdout for command in ("new", "add", "run"))
+    assert all(f"\n  {command} " in result.stdout for command in COMMANDS)
+
+
+def test_help_lists_commands_under_headings_in_whole_sentences(typed: Typed) -> None:
+    text = typed("--help").stdout
+    assert re.findall(r"^(\w[\w ]*):$", text, re.MULTILINE) == ["Options", "Project", "Run", "Dagster", "Data", "Workspace", "Look after"]
+    assert re.findall(r"^  ([a-z][a-z-]*) ", text, re.MULTILINE) == list(COMMANDS)
+    words = " ".join(text.split())
+    assert "new Make a project that runs, and that its owner keeps without pdbt. add Add data, a folder watcher" in words
+    assert "doctor Examine a project and say what to do; starts nothing, changes nothing." in words
+
+
+@pytest.mark.parametrize("columns", ["40", "100"])
+def test_no_help_is_cut(columns: str, typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    for words in ((), ("add",), ("connection",), ("notify",), ("stream",), ("watch",)):
+        result = typed(*words, "--help")
+        assert (result.code, re.findall(r"\w(?:\.\.\.|…)$", result.stdout, re.MULTILINE)) == (0, [])
 
 
 def test_help_of_new_shows_its_options(typed: Typed) -> None:

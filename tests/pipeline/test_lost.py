@@ -78,10 +78,21 @@ def test_a_database_that_somebody_wrote_to_is_made_again(make_project: MakeProje
     assert project.query(ALL_REVENUE) == REVENUE_ROWS
 
 
-def test_an_empty_project_has_nothing_to_run(project: Project) -> None:
-    assert "There is nothing in this project to run." in project.run("--dry-run").stdout
-    project.run()
-    project.run()
+NOTHING_TO_RUN = (
+    "There is nothing to run: data/source/ has no file, and scripts/ has no table. "
+    "Put a file into data/source/, such as orders.csv, and run again; sample/ shows a pipeline that works.\n"
+)
+
+
+def test_an_empty_project_says_what_to_do_next(project: Project) -> None:
+    assert project.run("--dry-run").stdout == NOTHING_TO_RUN
+    for _ in range(2):
+        assert project.run().stderr == NOTHING_TO_RUN
+    assert project.run("--quiet").stderr == ""
+    project.source("ORDERS.csv", ORDERS)
+    assert "nothing to run" not in project.run().stderr
+    (project.path / "data/source/ORDERS.csv").unlink()
+    assert project.run().stderr.endswith(NOTHING_TO_RUN)
     assert project.leftovers() == []
 
 
