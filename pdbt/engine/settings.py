@@ -240,6 +240,7 @@ def _read_options(keys: Mapping[str, Any], on_error: str) -> ReadOptions:
     return ReadOptions(
         delimiter=keys.get("delimiter"),
         decimal=keys.get("decimal"),
+        date_order=keys.get("date_order"),
         encoding=keys.get("encoding"),
         header=keys.get("header"),
         types={column: str(kind).upper() for column, kind in keys.get("types", {}).items()},

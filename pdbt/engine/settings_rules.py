@@ -13,6 +13,7 @@ PORTS = {"duckdb": 3000, "sqlite": 4000, "commune": 5000}  # of a project's Dags
 DATABASE_FILES = {"duckdb": "db/database.duckdb", "sqlite": "db/database.sqlite", "commune": "db/database.db"}
 EXPORT_FORMATS = ("csv", "parquet", "json", "xlsx")
 ON_ERROR = ("fail", "reject")
+DATE_ORDERS = ("DMY", "MDY", "YMD")
 NOTIFY_ON = ("failure", "late", "empty")
 STATUSES = ("running", "stopped")
 MAX_HEADER_ROWS = 3
@@ -93,6 +94,7 @@ _EVENTS = Rule('a list of "failure", "late", "empty"', lambda value: isinstance(
 SOURCE_KEYS: Mapping[str, Rule] = {
     "delimiter": _DELIMITER,
     "decimal": one_of(".", ","),
+    "date_order": one_of(*DATE_ORDERS),
     "encoding": _ENCODING,
     "header": _HEADER,
     "types": _TYPES,

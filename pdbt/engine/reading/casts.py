@@ -14,7 +14,7 @@ from typing import NamedTuple
 from . import dates
 from .dates import ORDERS, YEAR_FIRST
 from .numbers import DOUBLE_DIGITS, DOUBLE_INTEGER_DIGITS, PLAIN
-from .types import NULL_WORDS, TEXT, WHITE_SPACE, Reading
+from .types import DATE_ORDER, DECIMAL, NULL_WORDS, TEXT, WHITE_SPACE, Reading, shape
 
 MISFIT = "pdbt: a value does not fit"
 """The text of the error that a load ends with when a value is a misfit."""
@@ -225,10 +225,24 @@ def _normal(reading: Reading, text: str) -> str:
     return text if reading.form.decimal == "." else f"replace({text}, '{reading.form.decimal}', '.')"
 
 
+_THREE_DIGITS = re.compile("[+-]?[1-9][0-9]{0,2},[0-9]{3}")
 _WHAT = {"BIGINT": "an integer", "TIME": "a time", "BOOLEAN": "true or false"}
 
 
 def reason(reading: Reading, text: str) -> str:
     """Say in words why a reading does not accept a text."""
+    date = shape(text.strip(WHITE_SPACE)).date if reading.unknown == DATE_ORDER else None
+    if date and len(date.orders) > 1:
+        return f'"{text}" may be day first or month first ({reading.type})'
+    if reading.unknown == DECIMAL and _THREE_DIGITS.fullmatch(text.strip(WHITE_SPACE)):
+        return f'"{text}" may be a decimal or a thousand ({reading.type})'
     what = _WHAT.get(reading.type) or {"number": "a number", "date": "a date"}.get(reading.kind, "of that type")
     return f'"{text}" is not {what} ({reading.type})'
+
+
+_SETTINGS = {DATE_ORDER: 'date_order = "DMY" or "MDY"', DECIMAL: 'decimal = "." or ","'}
+
+
+def missing_setting(reading: Reading) -> str:
+    """Return the setting, as pdbt.toml has it, that would say what the values of a column mean; empty when none would."""
+    return _SETTINGS.get(reading.unknown, "")

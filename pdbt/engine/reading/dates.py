@@ -75,6 +75,9 @@ class DateShape(NamedTuple):
     kind: str
 
 
+DATE_ORDERS = {"DMY": "day first", "MDY": "month first", "YMD": YEAR_FIRST}
+"""What may be said of the order of dates, and how the names begin of the orders that it means."""
+
 _IS_YEAR_FIRST = frozenset({YEAR_FIRST})
 
 
@@ -83,6 +86,16 @@ def date_shape(text: str) -> DateShape | None:
     if len(text) > 40:
         return None
     return _year_first(text) or _day_or_month_first(text) or _month_named(text) or _time_alone(text)
+
+
+def in_order(shape: DateShape, said: str) -> DateShape | None:
+    """Return what a date is when the order of days and months was said; None when it is a date in another order only.
+
+    Names of months and a year that stands first leave nothing to be said.
+    """
+    others = tuple(name for order, name in DATE_ORDERS.items() if order != said and name != YEAR_FIRST)
+    orders = frozenset(name for name in shape.orders if not name.startswith(others))
+    return DateShape(orders, shape.kind) if orders or not shape.orders else None
 
 
 def _year_first(text: str) -> DateShape | None:

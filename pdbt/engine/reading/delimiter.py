@@ -68,7 +68,7 @@ def _several(probe: Sequence[str]) -> list[str]:
     """Return the delimiters of several characters that could be, the longest first: parts of runs of punctuation found in most lines."""
     presence: Counter[str] = Counter()
     for line in probe:
-        presence.update({part for run in _PUNCTUATION_RUN.findall(line) for part in _parts(run[:_LONGEST_RUN])})
+        presence.update(dict.fromkeys((part for run in _PUNCTUATION_RUN.findall(line) for part in _parts(run[:_LONGEST_RUN])), 1))
     least = _LEAST_PRESENCE_OF_SEVERAL * len(probe)
     likely = [part for part, lines in presence.most_common(_MOST_DELIMITERS_OF_SEVERAL) if lines >= least and set(part) != {","}]
     spaced = [f" {mark} " for mark in "|;:~^" if sum(f" {mark} " in line for line in probe) > least]

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from ..errors import SourceError
-from .casts import MISFIT, reason
+from .casts import MISFIT, missing_setting, reason
 from .model import Column, CreateTable, Loaded, ReadOptions, SourceTable
 from .opening import Part, open_files
 from .records import read_records
@@ -184,7 +184,9 @@ def _first_exception(task: ImportTask, part: TextPart, file: TextFile) -> Source
     line, place, value = found
     line, name = file.row(line), part.names[place]
     message = f"{task.source.name}: line {line} of {file.label}, column {name}: {reason(part.readings[place], value)}."
-    return SourceError(message, ROW_HINT, path=str(file.path), line=line, column=name, text=value)
+    missing = missing_setting(part.readings[place])
+    hint = f"Set {missing} under [source.{task.source.name}] in pdbt.toml." if missing else ROW_HINT
+    return SourceError(message, hint, path=str(file.path), line=line, column=name, text=value)
 
 
 def _exceptions(task: ImportTask, part: TextPart, file: TextFile) -> Iterator[tuple[int, int, str]]:

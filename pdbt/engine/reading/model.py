@@ -22,6 +22,7 @@ class ReadOptions:
     Attributes:
         delimiter: one or more characters between fields.
         decimal: ``.`` or ``,``.
+        date_order: ``DMY``, ``MDY`` or ``YMD``: how dates are written whose values leave it open.
         encoding: a name that Python's codecs know.
         header: True, False, or the number of header rows.
         types: column name to DuckDB type; such a column is read as that type or its row rejected.
@@ -30,6 +31,7 @@ class ReadOptions:
 
     delimiter: str | None = None
     decimal: str | None = None
+    date_order: str | None = None
     encoding: str | None = None
     header: bool | int | None = None
     types: Mapping[str, str] = field(default_factory=dict)
@@ -79,5 +81,5 @@ class Loaded:
     unreadable: tuple[tuple[Path, str], ...] = ()
 
 
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 """Changes when the same file would be read into another table than before, so that sources are imported again."""

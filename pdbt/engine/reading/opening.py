@@ -79,7 +79,9 @@ def _text_part(task: ImportTask, files: Sequence[tuple[TextFile, Sniffed]]) -> T
     ready = [file if file.dialect.plain else task.clean(file) for file, _ in files]
     empty = all(sniffed.complete and not sniffed.rows and not sniffed.dialect.header_rows for _, sniffed in files)
     small = all(sniffed.complete for _, sniffed in files)
-    return TextPart(names, [file for file in ready if file], evidence, task.options.decimal, forced, small=small, empty=empty)
+    files_to_read = [file for file in ready if file]
+    decimal, date_order = task.options.decimal, task.options.date_order
+    return TextPart(names, files_to_read, evidence, decimal, date_order, forced, small=small, empty=empty)
 
 
 def _without_empty(parts: list[Part]) -> list[Part]:

@@ -28,6 +28,7 @@ class TextPart:
         files: the files in their order.
         evidence: what is known of each column.
         decimal: the decimal mark, when it was said.
+        date_order: the order of dates, when it was said.
         forced: the types that were said, by the column's place.
         decisions: how each column is read, as far as is known now.
         readings: how each is read so that the parts of a table fit together.
@@ -40,6 +41,7 @@ class TextPart:
     files: list[TextFile]
     evidence: list[Evidence]
     decimal: str | None = None
+    date_order: str | None = None
     forced: dict[int, str] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
@@ -49,7 +51,7 @@ class TextPart:
 
     def decide(self) -> None:
         """Decide how each column is read from the evidence."""
-        self.decisions = decide_all(self.evidence, self.decimal, self.forced)
+        self.decisions = decide_all(self.evidence, self.decimal, self.forced, self.date_order)
         self.readings = [decision.reading for decision in self.decisions]
 
     def columns(self) -> list[tuple[str, Reading]]:
@@ -158,7 +160,7 @@ class TextPart:
             evidence.add([*(shown or ()), *([longest] if longest is not None else [])])
             if 0 < wrong <= _FEW * values or (wrong and reading.forced):
                 evidence.misfits[reading] = self._list_misfits(connection, casts, place)
-                evidence.add(evidence.misfits[reading])
+                evidence.add(sorted(evidence.misfits[reading]))
             misfits[place] = wrong
         return misfits
 

@@ -42,6 +42,7 @@ class Reading:
         form: the marks of numbers.
         order: the order of day, month and year of dates; None for times.
         forced: the type was said, not found.
+        unknown: the setting that would say what some values mean; such values are misfits.
         common: DuckDB's strptime formats of most of the dates, which only make the load faster.
     """
 
@@ -51,6 +52,7 @@ class Reading:
     form: NumberFormat = PLAIN
     order: DateOrder | None = None
     forced: bool = False
+    unknown: str = ""
     common: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -133,13 +135,20 @@ class Evidence:
             self.seen[text] += 1
             self.padded = self.padded or text != value
 
-    def shapes(self) -> dict[str, Shape] | None:
-        """Return each value that is not NULL with its shape; None as soon as they show that the column is text."""
+    def shapes(self, date_order: str | None = None) -> dict[str, Shape] | None:
+        """Return each value that is not NULL with its shape; None as soon as they show that the column is text.
+
+        Args:
+            date_order: the order of dates, when it was said: a value that is a date in another order only is none.
+        """
         found: dict[str, Shape] = {}
         others = 0
         bearable = sum(self.seen.values()) if self.counts else max(1, _SUSPECTED_SHARE * sum(self.seen.values()))
         for value, times in self.seen.items():
             what = shape(value)
+            if date_order and what.date:
+                date = dates.in_order(what.date, date_order)
+                what = Shape("date", date=date) if date else _OTHER
             others += times if what.family == "other" else 0
             if what.family == "code" or others > bearable:
                 return None
@@ -156,15 +165,16 @@ class Decision(NamedTuple):
     proves: NumberFormat | None = None
 
 
-def decide(evidence: Evidence, decimal: str | None = None, proven: NumberFormat | None = None) -> Decision:
+def decide(evidence: Evidence, decimal: str | None = None, proven: NumberFormat | None = None, date_order: str | None = None) -> Decision:
     """Decide how a column is read.
 
     Args:
         evidence: its values.
         decimal: the decimal mark, when it was said.
         proven: the number format that other columns of the file prove.
+        date_order: the order of dates, when it was said.
     """
-    shapes = evidence.shapes()
+    shapes = evidence.shapes(date_order)
     if shapes is None:
         return Decision(TEXT)
     families = {found.family for found in shapes.values()}
@@ -219,27 +229,34 @@ def _date_reading(shapes: Mapping[str, DateShape]) -> Reading:
     return Reading(column.type, "date", dates.accepted(column.order, column.type), order=column.order, common=common)
 
 
-def decide_all(columns: list[Evidence], decimal: str | None = None, forced: Mapping[int, str] | None = None) -> list[Decision]:
+def decide_all(
+    columns: list[Evidence], decimal: str | None = None, forced: Mapping[int, str] | None = None, date_order: str | None = None
+) -> list[Decision]:
     """Decide how the columns of a file are read; a number format that one column proves holds for those that prove none.
 
     Args:
         columns: the evidence of each.
         decimal: the decimal mark, when it was said.
         forced: the types that were said, by the column's place.
+        date_order: the order of dates, when it was said.
     """
     forced = forced or {}
     decisions = [
-        Decision(force(forced[place], evidence, decimal)) if place in forced else decide(evidence, decimal)
+        Decision(force(forced[place], evidence, decimal, date_order))
+        if place in forced
+        else decide(evidence, decimal, date_order=date_order)
         for place, evidence in enumerate(columns)
     ]
     proofs = {decision.proves for decision in decisions if decision.proves}
-    proven = next((proof for proof in proofs if proof.group), next(iter(proofs), None))
-    if proven is None or len({proof.decimal for proof in proofs}) > 1:
+    if len({proof.decimal for proof in proofs}) != 1:
         return decisions
-    return [
-        decide(evidence, decimal, proven) if place not in forced and _open_to_proof(decision) else decision
-        for place, (evidence, decision) in enumerate(zip(columns, decisions, strict=True))
-    ]
+    proven = min(proofs, key=lambda proof: (not proof.group, numbers.FORMATS.index(proof)))
+    for place, (evidence, decision) in enumerate(zip(columns, decisions, strict=True)):
+        if place not in forced and _open_to_proof(decision):
+            decisions[place] = decide(evidence, decimal, proven, date_order)
+        elif place in forced:
+            decisions[place] = Decision(force(forced[place], evidence, decimal, date_order, proven))
+    return decisions
 
 
 def _open_to_proof(decision: Decision) -> bool:
@@ -261,16 +278,28 @@ _DATE_TYPES = {
 }
 
 
-def force(type_name: str, evidence: Evidence, decimal: str | None) -> Reading:
-    """Return the reading of a column whose type was said; its values only say how numbers and dates are written."""
+DATE_ORDER = "date_order"
+DECIMAL = "decimal"
+_NOTHING = r"[^\s\S]"  # the pattern of a reading that cannot be known: every value is a misfit
+
+
+def force(
+    type_name: str, evidence: Evidence, decimal: str | None = None, date_order: str | None = None, proven: NumberFormat | None = None
+) -> Reading:
+    """Return the reading of a column whose type was said; its values only say how numbers and dates are written.
+
+    Where they leave that open, the reading accepts no value and names the setting that says it.
+    """
     name = " ".join(type_name.upper().split())
     if _TEXT_TYPE.fullmatch(name):
         return Reading(forced=True)
     if name in _DATE_TYPES:
-        return _force_date(_DATE_TYPES[name], evidence)
+        return _force_date(_DATE_TYPES[name], evidence, date_order)
     decimals = _DECIMAL_TYPE.fullmatch(name)
     if decimals or _INTEGER_TYPE.fullmatch(name) or _FRACTION_TYPE.fullmatch(name):
-        form = _commonest_format(evidence, decimal)
+        form, certain = _commonest_format(evidence, decimal, proven)
+        if not certain and not _INTEGER_TYPE.fullmatch(name):
+            return Reading(name, "number", _NOTHING, form, forced=True, unknown=DECIMAL)
         zeros = "[+-]?0*"  # a leading zero may go, since the type was said
         if decimals:
             scale = int(decimals[1] or (0 if "(" in name else 3))
@@ -283,28 +312,44 @@ def force(type_name: str, evidence: Evidence, decimal: str | None) -> Reading:
     return Reading(type_name, "other", forced=True)
 
 
-def _commonest_format(evidence: Evidence, decimal: str | None) -> NumberFormat:
-    """Return the number format that the most values have, of equal ones the plainest."""
+def _commonest_format(evidence: Evidence, decimal: str | None, proven: NumberFormat | None) -> tuple[NumberFormat, bool]:
+    """Return the number format that most values have, and if it is certain; of equal ones that of the proven mark, or the plainest.
+
+    ``1,234`` in every row that has a mark may be a decimal or a thousand, which leaves two that are equal.
+    """
     votes = {form: 0 for form in numbers.FORMATS if decimal in (None, form.decimal)}
     for value, times in evidence.seen.items():
         for form in votes:
             if re.fullmatch(f"{form.integer}|{form.fraction}", value):
                 votes[form] += times
-    return max(votes, key=lambda form: votes[form])
+    best = max(votes, key=lambda form: (votes[form], proven is not None and form.decimal == proven.decimal))
+    return best, proven is not None or best != numbers.COMMA or votes.get(numbers.POINT_COMMA_GROUPS, 0) < votes[best]
 
 
-def _force_date(type_name: str, evidence: Evidence) -> Reading:
+def _force_date(type_name: str, evidence: Evidence, said: str | None) -> Reading:
     if type_name == "TIME":
         return Reading("TIME", "date", dates.TIME, forced=True)
-    found = [(shape(value).date, times) for value, times in evidence.seen.items()]
-    shapes = [(date, times) for date, times in found if date and date.orders]
-    decisive = [(date, times) for date, times in shapes if len(date.orders) == 1] or shapes
     votes: Counter[str] = Counter()
-    for date, times in decisive:
-        for name in date.orders:
-            votes[name] += times
-    order = dates.order_named(max(votes, key=lambda name: votes[name])) if votes else dates.ORDERS[0]
-    return Reading(type_name, "date", dates.accepted(order, type_name), order=order, forced=True)
+    ambiguous = False
+    for value, times in evidence.seen.items():
+        date = shape(value).date
+        date = dates.in_order(date, said) if date and said else date
+        if date and len(date.orders) == 1:
+            votes[next(iter(date.orders))] += times
+        elif date and date.orders:
+            ambiguous = True
+    order = max(dates.ORDERS, key=lambda order: votes[order.name])  # of equal ones the first
+    reading = Reading(type_name, "date", dates.accepted(order, type_name), order=order, forced=True)
+    if (ambiguous and not votes) or _contradict(votes, evidence.counts.get(reading)):
+        return Reading(type_name, "date", _NOTHING, forced=True, unknown=DATE_ORDER)
+    return reading
+
+
+def _contradict(votes: Mapping[str, int], count: Count | None) -> bool:
+    """Return True if some values are day first and some month first, and neither are rare exceptions."""
+    days, months = (sum(number for name, number in votes.items() if name.startswith(first)) for first in ("day first", "month first"))
+    few = EXCEPTIONS_SHARE * (days + months)
+    return min(days, months) > few or (min(days, months) > 0 and count is not None and count.misfits > EXCEPTIONS_SHARE * count.values)
 
 
 def fits(reading: Reading, text: str) -> bool:
