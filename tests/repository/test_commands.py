@@ -31,6 +31,8 @@ def test_make_alone_says_what_it_can_do(run_process: RunProcess) -> None:
     assert result.code == 0
     assert "make demo" in result.stdout
     assert "make test" in result.stdout
+    assert "make test-latest" in result.stdout
+    assert "make constraints" in result.stdout
 
 
 def test_the_ci_script_is_a_script(run_process: RunProcess) -> None:

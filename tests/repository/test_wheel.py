@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import RUN_SCRIPT, RunProcess
 from tests.handlers.serving import free_port
+from tests.repository.conftest import CONSTRAINTS
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL_SECONDS = 600
@@ -70,8 +71,8 @@ def test_the_requirements_of_a_project_are_all_it_needs(
     made = run_process([installed / "pdbt", "new", "shop"], cwd=tmp_path)
     assert made.code == 0, made.stderr
     python = empty_environment / "python"
-    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", tmp_path / "shop" / "requirements.txt"]
-    filled = run_process(command, timeout=INSTALL_SECONDS)
+    pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    filled = run_process([*pip, "install", *CONSTRAINTS, "-r", tmp_path / "shop" / "requirements.txt"], timeout=INSTALL_SECONDS)
     assert filled.code == 0, filled.stderr
     assert run_process([python, "-c", "import pdbt"], cwd=tmp_path).code == 1
     result = run_process([python, tmp_path / "shop" / SAMPLE_SCRIPT], cwd=tmp_path)
