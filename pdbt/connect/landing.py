@@ -99,7 +99,7 @@ def _fetch(project: Path, script: Script, since: object | None, fresh: Path) -> 
     cursor = quoted(script.cursor, mark)
     where = "" if since is None else f"{cursor} >= {_literal(_earlier(since, script))} OR {cursor} IS NULL"
     with open_engine(address) as engine:
-        reading = Reading(select=single_statement(script.text), where=where)
+        reading = Reading(select=single_statement(script.text, address), where=where)
         columns = engine.describe(reading)
         for column in columns:
             if column.kind == UNKNOWN:

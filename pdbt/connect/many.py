@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..engine.errors import PdbtError
+from ..engine.lexer import dialect_of
+from ..engine.statements import statements
 from .address import Address
 from .base import Reading, Table, TransferFailed, TransferRefused
 from .connections import project_settings, resolve
@@ -106,7 +108,7 @@ def choose(
     if tables is None:
         read = _table(table) if table is not None else None
         name = _table(target) if target else Table("", read.name if read is not None else QUERY_NAME)
-        return [wanted(Reading(read, single_statement(query or ""), where, parallel), name)]
+        return [wanted(Reading(read, single_statement(query, start) if query is not None else "", where, parallel), name)]
     if target is not None:
         raise TransferRefused("--as names one table, and --tables reads several.", "Leave --as out.")
     with open_engine(start) as engine:
@@ -151,9 +153,16 @@ def transfer_all(transfers: Sequence[Transfer], parallel: int = 1, progress: Pro
     return [result for result in results if isinstance(result, Transferred)]
 
 
-def single_statement(query: str) -> str:
-    """Return a query without the semicolon and the blanks at its end."""
-    return query.strip().removesuffix(";").rstrip()
+def single_statement(query: str, address: Address) -> str:
+    """Return the one statement of a query, without the semicolon at its end and the comments behind it.
+
+    Raises:
+        TransferRefused: there are several, or there is none.
+    """
+    found = list(statements(query, dialect_of(address.driver.schemes[0])))
+    if len(found) != 1:
+        raise TransferRefused(f"The query holds {len(found)} statements; a transfer reads one SELECT.", "Leave the others out.")
+    return found[0].text
 
 
 def _table(text: str) -> Table:

@@ -1,34 +1,18 @@
-"""SQL text as tokens: what every dialect agrees on (comments, quotes, words), so that parameters are never set inside a text."""
+"""SQL of tables and checks: the one SELECT of a file, its parameters, and the tables that it reads by their place in the text."""
 
 from __future__ import annotations
 
 import datetime
 import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .errors import GraphError, SettingsError
+from .lexer import Token, tokens
 from .settings import Parameter, check_parameter
+from .statements import statements
 
 SELECT_WORDS = frozenset({"SELECT", "WITH", "FROM", "VALUES", "PIVOT", "UNPIVOT", "TABLE", "SUMMARIZE", "DESCRIBE"})
-
-_TOKEN = re.compile(
-    r"""
-    (?P<space>\s+)
-  | (?P<comment>--[^\n]*|/\*)
-  | (?P<string>[eE]'(?:\\.|''|[^'\\])*'|'(?:''|[^'])*')
-  | (?P<dollar>\$(?P<tag>[A-Za-z_]\w*)?\$.*?\$(?P=tag)\$|\$\$.*?\$\$)
-  | (?P<parameter>\$[A-Za-z_]\w*)
-  | (?P<quoted>"(?:""|[^"])*"|`(?:``|[^`])*`)
-  | (?P<word>[^\W\d][\w$]*)
-  | (?P<number>\d[\w.]*)
-  | (?P<symbol>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-
-_COMMENT_MARK = re.compile(r"/\*|\*/")
 
 # Words that end the list of tables after FROM or JOIN.
 _CLAUSES = frozenset(
@@ -41,46 +25,6 @@ _BEFORE_TABLE = frozenset({"FROM", "JOIN", "PIVOT", "UNPIVOT", "SUMMARIZE", "DES
 _FUNCTIONS_WITH_FROM = frozenset({"EXTRACT", "SUBSTRING", "TRIM", "OVERLAY", "POSITION"})
 
 
-@dataclass(frozen=True)
-class Token:
-    """A piece of SQL: its kind (a group name of the pattern above) and its text as written."""
-
-    kind: str
-    text: str
-
-    @property
-    def name(self) -> str:
-        """The identifier that a word, a quoted name, or a text in place of a name stands for."""
-        if self.kind not in ("quoted", "string"):
-            return self.text
-        quote = self.text[0]
-        return self.text[1:-1].replace(quote * 2, quote)
-
-
-def tokens(sql: str) -> Iterator[Token]:
-    """Cut SQL into tokens that join to the same text again."""
-    position = 0
-    while match := _TOKEN.match(sql, position):
-        position = _comment_end(sql, match.start()) if match[0] == "/*" else match.end()
-        yield Token(match.lastgroup or "symbol", sql[match.start() : position])
-
-
-def _comment_end(sql: str, start: int) -> int:
-    """Return where the block comment that starts here ends.
-
-    DuckDB and PostgreSQL count comments inside comments, SQLite ends at the first ``*/``. What is balanced is read as the former
-    do; what is not would be an error to them, and is read as SQLite does.
-    """
-    depth, first = 0, len(sql)
-    for mark in _COMMENT_MARK.finditer(sql, start):
-        depth += 1 if mark[0] == "/*" else -1
-        if mark[0] == "*/":
-            first = min(first, mark.end())
-        if depth == 0:
-            return mark.end()
-    return first
-
-
 def single_select(sql: str, label: str) -> str:
     """Return the one SELECT of a file, without a closing semicolon and the comments at its end.
 
@@ -91,29 +35,23 @@ def single_select(sql: str, label: str) -> str:
     Raises:
         GraphError: the file is empty, holds several statements, or does something else than select.
     """
-    parts: list[list[Token]] = [[]]
-    for token in tokens(sql):
-        if token.kind == "symbol" and token.text == ";":
-            parts.append([])
-        else:
-            parts[-1].append(token)
-    statements = [part for part in parts if any(token.kind not in ("space", "comment") for token in part)]
-    if not statements:
+    found = list(statements(sql))
+    if not found:
         raise GraphError(f"{label} holds no SQL.", "Write one SELECT in it, or delete the file.")
-    if len(statements) > 1:
-        raise GraphError(f"{label} holds {len(statements)} statements; a file is one SELECT.", "Split it into one file a table.")
-    first = next(token for token in statements[0] if token.kind not in ("space", "comment") and token.text != "(")
+    if len(found) > 1:
+        raise GraphError(f"{label} holds {len(found)} statements; a file is one SELECT.", "Split it into one file a table.")
+    first = next(token for token in found[0].tokens if token.meant and token.text != "(")
     if first.text.upper() not in SELECT_WORDS:
         raise GraphError(
             f"{label} begins with {first.text[:40]!r}; a file is one SELECT.", "The table is made for you: write only its SELECT."
         )
-    return "".join(token.text for token in _without_tail(statements[0])).strip()
+    return "".join(token.text for token in _without_tail(found[0].tokens)).strip()
 
 
-def _without_tail(statement: list[Token]) -> list[Token]:
+def _without_tail(statement: Sequence[Token]) -> Sequence[Token]:
     """Leave out what follows the last word: a comment there would swallow whatever a database writes behind the SELECT."""
     end = len(statement)
-    while statement[end - 1].kind in ("space", "comment"):
+    while not statement[end - 1].meant:
         end -= 1
     return statement[:end]
 
@@ -232,7 +170,7 @@ def table_names(sql: str, *, always_recursive: bool = False) -> tuple[tuple[str,
         sql: a SELECT.
         always_recursive: take every WITH for one whose definitions may read themselves, as SQLite does.
     """
-    words = [token for token in tokens(sql) if token.kind not in ("space", "comment")]
+    words = [token for token in tokens(sql) if token.meant]
     found: dict[tuple[str, str], None] = {}
     levels = [_Level(recursive=always_recursive)]
     index = 0

@@ -207,3 +207,25 @@ def test_rows_longer_than_a_packet_of_mysql_arrive(places: dict[str, Place]) -> 
     transfer(places["mysql"].url, places["sqlite"].url, table="o")
     sizes = places["sqlite"].execute("SELECT id, length(CAST(t AS BLOB)), length(CAST(u AS BLOB)) FROM o ORDER BY id")
     assert sizes == [(1, 1, 1), (2, length, length), (3, 1, None), (4, 0, length)]
+
+
+@pytest.mark.parametrize(
+    ("query", "value"),
+    [
+        ("SELECT 1 AS x, ';' AS y; -- the end;", ";"),
+        ("/* a; */ SELECT 1 AS x, 'b' AS y /* ; */ ;\n", "b"),
+        ("SELECT 1 AS x, 'it''s;' AS y -- a", "it's;"),
+    ],
+)
+@pytest.mark.parametrize("end", ["mysql", "postgresql", "sqlite", "duckdb"])
+def test_a_query_may_end_in_a_semicolon_and_a_comment(places: dict[str, Place], end: str, query: str, value: str) -> None:
+    target = places["duckdb" if end != "duckdb" else "sqlite"]
+    places[end].execute("CREATE TABLE other (a INTEGER)")
+    transfer(places[end].url, target.url, query=query, target="t")
+    assert target.execute("SELECT y FROM t") == [(value,)]
+
+
+@pytest.mark.parametrize("query", ["SELECT 1; SELECT 2", " -- nothing\n"])
+def test_a_query_of_several_statements_or_of_none_is_refused(places: dict[str, Place], query: str) -> None:
+    with pytest.raises(TransferRefused, match=r"^The query holds [02] statements; a transfer reads one SELECT\."):
+        transfer(places["sqlite"].url, places["duckdb"].url, query=query, target="t")

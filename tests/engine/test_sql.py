@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pdbt.engine.errors import GraphError, SettingsError
+from pdbt.engine.lexer import tokens
 from pdbt.engine.settings import Parameter
-from pdbt.engine.sql import literal, parameter_names, set_parameters, single_select, table_names, tokens
+from pdbt.engine.sql import literal, parameter_names, set_parameters, single_select, table_names
 
 ASK = Callable[[str], Any]
 
