@@ -93,7 +93,7 @@ class Generic:
         """Yield the rows."""
         import pyarrow as pa
 
-        names = ", ".join(self._quote(column.name) for column in columns)
+        names = ", ".join(map(self._sent, columns))
         select = sqlalchemy.text(_escaped(f"SELECT {names} FROM {self._relation(reading)}"))
         with self._told(), self._engine.connect() as connection:
             result = connection.execution_options(stream_results=True, max_row_buffer=BATCH_ROWS).execute(select)
@@ -266,6 +266,11 @@ class Generic:
         relation = self._name(reading.table) if reading.table is not None else f"(\n{reading.select}\n) q"
         return f"(SELECT * FROM {relation} WHERE {reading.where}\n) q" if reading.where else relation
 
+    def _sent(self, column: Column) -> str:
+        """Return the expression that reads a column: MySQL sends six digits of a float, unless it is made a double."""
+        name = self._quote(column.name)
+        return f"CAST({name} AS DOUBLE) AS {name}" if column.kind == "FLOAT" and self._dialect.name in ("mysql", "mariadb") else name
+
     def _native(self, type_: Any) -> str:
         try:
             return str(type_.compile(dialect=self._dialect)).lower()
@@ -298,7 +303,8 @@ def _array(values: list[Any], column: Column) -> pa.Array:
     """Return a driver's values as an Arrow column of the column's kind; each unchanged, or refused."""
     import pyarrow as pa
 
-    wanted = arrow_type(column.kind if column.kind != UNKNOWN else "VARCHAR")
+    # A float comes as one of 64 bits, and is only then made one of 32: Arrow would round it without a word.
+    wanted = arrow_type({UNKNOWN: "VARCHAR", "FLOAT": "DOUBLE"}.get(column.kind, column.kind))
     if column.kind == "UUID":
         values = [str(value) if isinstance(value, uuid.UUID) else value for value in values]
         return converted(pa.array(values, pa.string()), column)

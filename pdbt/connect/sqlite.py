@@ -31,7 +31,8 @@ from .base import (
     matching,
 )
 from .faults import OTHER, fault
-from .kinds import UNKNOWN, arrow_type, decimal, element
+from .kinds import arrow_type, decimal, element
+from .sqlite_types import FLOATS, NATIVE, WHOLE, declared_kind, found_columns, sent
 from .values import convert, refuse_not_finite, text_form
 
 if TYPE_CHECKING:
@@ -39,47 +40,7 @@ if TYPE_CHECKING:
 
 BUSY_MILLISECONDS = 60_000
 STAGING, VIEW = "pdbt_rows", "pdbt_reading"
-_INTEGERS = frozenset("BOOLEAN SMALLINT INTEGER BIGINT".split())
 _AS_THEY_ARE = frozenset("VARCHAR BLOB".split())
-_NATIVE = {
-    "BOOLEAN": "BOOLEAN",
-    "SMALLINT": "SMALLINT",
-    "INTEGER": "INT",
-    "BIGINT": "BIGINT",
-    "FLOAT": "FLOAT",
-    "DOUBLE": "DOUBLE",
-    "VARCHAR": "TEXT",
-    "BLOB": "BLOB",
-    "DATE": "DATE",
-    "TIME": "TIME TEXT",
-    "TIMESTAMP": "TIMESTAMP",
-    "TIMESTAMPTZ": "TIMESTAMPTZ",
-    "UUID": "UUID TEXT",
-    "JSON": "JSON TEXT",
-}
-_KINDS = {
-    "BOOLEAN": "BOOLEAN",
-    "BOOL": "BOOLEAN",
-    "SMALLINT": "SMALLINT",
-    "INT": "INTEGER",
-    "INTEGER": "BIGINT",
-    "BIGINT": "BIGINT",
-    "FLOAT": "FLOAT",
-    "DOUBLE": "DOUBLE",
-    "DOUBLE PRECISION": "DOUBLE",
-    "REAL": "DOUBLE",
-    "BLOB": "BLOB",
-    "DATE": "DATE",
-    "TIME TEXT": "TIME",
-    "TIMESTAMP": "TIMESTAMP",
-    "DATETIME": "TIMESTAMP",
-    "TIMESTAMPTZ": "TIMESTAMPTZ",
-    "UUID TEXT": "UUID",
-    "JSON TEXT": "JSON",
-}
-# What SQLite calls the values of a column that is of a kind.
-_STORED_AS = {"integer": _INTEGERS, "real": frozenset({"FLOAT", "DOUBLE"}), "blob": frozenset({"BLOB"})}
-_DECIMAL = re.compile(r"DECIMAL TEXT\((\d+),\s*(\d+)\)")
 # SQLite has one writer at a time: tables that arrive together wait here, and not for a lock that another one's end makes them lose.
 _writers: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
@@ -107,15 +68,7 @@ class SQLite:
 
     def describe(self, reading: Reading) -> list[Column]:
         """Return the columns that are read: what is declared, if the values are that; else what the values are."""
-        found = self._declared(reading)
-        names = [sql.quoted(name) for name, _ in found]
-        known = [f"CASE WHEN {name} IS NOT NULL THEN typeof({name}) END" for name in names]
-        kinds: list[tuple[str | None, str | None]] = []
-        for start in range(0, len(known), 400):  # two results each, of the 2,000 that a query may have
-            wanted = ", ".join(f"min({kind}), max({kind})" for kind in known[start : start + 400])
-            (row,) = self._rows(f"SELECT {wanted} FROM {sql.relation(reading)}")
-            kinds += zip(row[::2], row[1::2], strict=True)
-        return [_column(name, native, *stored) for (name, native), stored in zip(found, kinds, strict=True)]
+        return found_columns(self._declared(reading), sql.relation(reading), self._rows)
 
     def estimate(self, reading: Reading) -> int | None:
         """Count the rows."""
@@ -125,7 +78,7 @@ class SQLite:
         """Yield the rows. ADBC takes a column's type from the first row, so an example goes before the others."""
         names = [sql.quoted(column.name) for column in columns]
         examples = ", ".join(f"{_example(column.kind)} AS {name}" for column, name in zip(columns, names, strict=True))
-        values = ", ".join(_sent(column) for column in columns)
+        values = ", ".join(sent(column) for column in columns)
         select = f"SELECT {examples} UNION ALL SELECT {values} FROM {sql.relation(reading)}"
         options = {"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)}
         with contextlib.closing(self._connect(transaction=False)) as session, session.stream(select, options) as batches:
@@ -146,7 +99,7 @@ class SQLite:
             return None
         name = table.name.replace("'", "''")
         rows = self._rows(f"SELECT name, type FROM pragma_table_info('{name}')")
-        return [Column(str(name), _declared_kind(str(native)), str(native)) for name, native in rows] or None
+        return [Column(str(name), declared_kind(str(native)), str(native)) for name, native in rows] or None
 
     def stored(self, kind: str, *, key: bool = False) -> tuple[str, str] | None:
         """Return the column type for a kind; SQLite has no arrays."""
@@ -156,7 +109,7 @@ class SQLite:
             return "DECIMAL TEXT(20,0)", "DECIMAL(20,0)"
         if decimal(kind) is not None:
             return kind.replace("DECIMAL", "DECIMAL TEXT"), kind
-        return (_NATIVE[kind], kind) if kind in _NATIVE else None
+        return (NATIVE[kind], kind) if kind in NATIVE else None
 
     def create_statement(self, table: Table, columns: Sequence[Column], key: Sequence[str] = ()) -> str:
         """Return the DDL of a table."""
@@ -257,43 +210,13 @@ class SQLite:
         return TransferFailed(f"{self.address.label}: {said}.", "The target is as it was.")
 
 
-def _declared_kind(native: str) -> str:
-    declared = " ".join(native.upper().split())
-    if (found := _DECIMAL.fullmatch(declared)) is not None:
-        return f"DECIMAL({found[1]},{found[2]})"
-    if declared in _KINDS:
-        return _KINDS[declared]
-    return "BIGINT" if "INT" in declared else "VARCHAR" if re.search(r"CHAR|CLOB|TEXT", declared) else UNKNOWN
-
-
-def _column(name: str, native: str, least: str | None, most: str | None) -> Column:
-    """Return a column whose values are of SQLite's types from `least` to `most`, in alphabetical order."""
-    declared = _declared_kind(native)
-    if least is None:
-        return Column(name, declared or "VARCHAR", native or "nothing declared")
-    shown = native or "nothing declared"
-    if least == most:
-        fits = _STORED_AS.get(least)
-        if (fits is not None and declared in fits) or (
-            fits is None and declared and not any(declared in some for some in _STORED_AS.values())
-        ):
-            return Column(name, declared, shown)
-        # SQLite calls a column BLOB of which it knows nothing, as an expression's.
-        if declared in (UNKNOWN, "VARCHAR", "BLOB") or (declared in ("FLOAT", "DOUBLE") and least == "integer"):
-            return Column(name, {"integer": "BIGINT", "real": "DOUBLE", "blob": "BLOB"}.get(least, "VARCHAR"), shown)
-        return Column(name, UNKNOWN, f"{shown}, with values of type {least}")
-    if (least, most) == ("integer", "real"):
-        return Column(name, "DOUBLE", shown)
-    return Column(name, UNKNOWN, f"{shown}, with values of types {least} and {most}")
-
-
 def _sent_type(kind: str) -> pa.DataType:
     """Return the Arrow type in which SQLite is given values of a kind."""
     import pyarrow as pa
 
-    if kind in _INTEGERS:
+    if kind in WHOLE:
         return pa.int64()
-    if kind in ("FLOAT", "DOUBLE"):
+    if kind in FLOATS:
         return pa.float64()
     return arrow_type(kind) if kind in _AS_THEY_ARE else pa.string()
 
@@ -311,18 +234,8 @@ def _as_sent(batch: pa.RecordBatch, columns: Sequence[Column], schema: pa.Schema
 
 def _example(kind: str) -> str:
     """Return a value of the type in which a kind comes out of SQLite."""
-    if kind in _INTEGERS:
+    if kind in WHOLE:
         return "0"
-    if kind in ("FLOAT", "DOUBLE"):
+    if kind in FLOATS:
         return "0.0"
     return "x''" if kind == "BLOB" else "''"
-
-
-def _sent(column: Column) -> str:
-    """Return the expression that reads a column."""
-    name = sql.quoted(column.name)
-    if column.kind in ("FLOAT", "DOUBLE"):
-        return f"CAST({name} AS REAL) AS {name}"
-    if column.kind == "TIMESTAMPTZ":
-        return f"replace(replace({name}, '+00:00', ''), 'Z', '') AS {name}"
-    return f"CAST({name} AS TEXT) AS {name}" if column.kind == UNKNOWN else f"{name} AS {name}"

@@ -70,11 +70,26 @@ def _cast(array: pa.Array, wanted: pa.DataType, kind: str) -> pa.Array:
     if kind == "TIME" and pa.types.is_string(array.type):
         return _times(array)
     if kind == "FLOAT" and pa.types.is_string(array.type):
-        return array.cast(pa.float64()).cast(wanted)
+        array = array.cast(pa.float64())
     if element(kind) is not None and pa.types.is_list(array.type):
         inner = converted(array.values, Column("element", element(kind) or "", kind))
         return pa.ListArray.from_arrays(array.offsets, inner, mask=array.is_null()) if not array.offset else array.cast(wanted)
+    if pa.types.is_floating(array.type) and (pa.types.is_floating(wanted) or pa.types.is_decimal(wanted)):
+        return _narrowed(array, wanted, kind)
     return array.cast(wanted)
+
+
+def _narrowed(array: pa.Array, wanted: pa.DataType, kind: str) -> pa.Array:
+    """Return floats in a type that may hold fewer digits: Arrow rounds without a word, so each value must come back as it was."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    made = array.cast(wanted)
+    if pa.types.is_decimal(wanted) or array.type.bit_width > wanted.bit_width:
+        same = pc.or_(pc.equal(made.cast(array.type), array), pc.is_nan(array))
+        if not pc.all(same, min_count=0).as_py():
+            raise ValueError(f"a number that {kind} does not hold with all its digits")
+    return made
 
 
 def _times(array: pa.Array) -> pa.Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -119,8 +119,17 @@ class SqlSource(BaseHandler):
         base: Any = importlib.import_module("pdbt.connect.base")
         with engines.open_engine(self.address) as engine:
             reading = base.Reading(select=self.query)
-            for batch in engine.read(reading, engine.describe(reading)):
+            columns = engine.describe(reading)
+            self._refuse_mixed(columns)
+            for batch in engine.read(reading, columns):
                 yield pa.Table.from_batches([batch])
+
+    def _refuse_mixed(self, columns: Sequence[Any]) -> None:
+        """Refuse numbers that no type holds: they would come as text."""
+        mixed = next((column for column in columns if not column.kind and ", with values " in column.native), None)
+        if mixed is not None:
+            message = f"Node {self.node}: column {mixed.name} is of type {mixed.native}, which no type of Arrow holds unchanged."
+            raise BuildError(message, "Cast it in the query, to text or to a type that holds all of it.")
 
 
 class FlightSource(BaseHandler):
