@@ -10,9 +10,10 @@ from pathlib import Path
 
 from ..errors import SourceError
 from .delimiter import find_separation
-from .encoding import UTF_8, decode, detect_encoding, is_binary, known_name, read_head
+from .encoding import MIXED, UTF_8, WIDE, decode, detect_encoding, is_binary, known_name, read_head
 from .header import Layout, find_layout, next_line
 from .judgement import SAMPLE_RECORDS, Reading
+from .mixture import has_fault
 from .model import ReadOptions
 from .quotes import LONGEST_FIELD
 from .separation import Separation
@@ -31,6 +32,7 @@ class Dialect(Separation):
 
     Attributes:
         encoding: a name that `encoding.open_text` knows; ``utf-8`` with or without a mark.
+        encoding_said: the encoding was said, not found.
         newline: ``\n``, ``\r\n`` or ``\r``; empty when lines end differently.
         skip_lines: physical lines before the first header row.
         header_rows: 0 to 3.
@@ -41,6 +43,7 @@ class Dialect(Separation):
     """
 
     encoding: str = UTF_8
+    encoding_said: bool = False
     newline: str = "\n"
     skip_lines: int = 0
     header_rows: int = 1
@@ -82,6 +85,7 @@ def sniff(path: Path, options: ReadOptions | None = None) -> Sniffed:
     dialect = Dialect(
         **asdict(reading.separation),
         encoding=encoding,
+        encoding_said=bool(options.encoding),
         newline=_newline(lines),
         skip_lines=layout.skip_lines,
         header_rows=layout.header_rows,
@@ -89,10 +93,20 @@ def sniff(path: Path, options: ReadOptions | None = None) -> Sniffed:
         names=layout.names,
         notes=_notes(encoding, options, layout),
     )
+    if any(map(has_fault, layout.names)):
+        reason = fault_reason(dialect)
+        raise SourceError(f"{path.name}: its header {reason}.", "Write it in one encoding, or set encoding.", path=str(path))
     body = cut_records(lines[layout.body_line :], dialect, len(layout.names), whole=whole)
-    rows = [record.fields for record in islice(body, ROWS_OFFERED + 1)]
+    rows = [record.fields for record in islice(body, ROWS_OFFERED + 1) if not has_fault(record.text)]
     complete = whole and len(rows) <= ROWS_OFFERED
     return Sniffed(replace(dialect, plain=_is_plain(dialect, lines)), rows[:ROWS_OFFERED], complete)
+
+
+def fault_reason(dialect: Dialect) -> str:
+    """Return in words what is wrong with a row that has faults."""
+    if dialect.encoding == MIXED:
+        return "holds bytes of two encodings, UTF-8 and Windows-1252"
+    return f"holds bytes that are not {dialect.encoding}"
 
 
 def _ends_in_quotes(reading: Reading, lines: int) -> bool:
@@ -129,10 +143,9 @@ def _known_encoding(path: Path, said: str) -> str:
 
 
 def _lines(path: Path, head: bytes, encoding: str, *, whole: bool) -> list[str]:
-    try:
-        text = decode(head, encoding, complete=whole)
-    except UnicodeError:
-        raise SourceError(f"{path.name} is not {encoding}.", "Leave encoding out, or set another one.", path=str(path)) from None
+    text = decode(head, encoding, complete=whole)
+    if encoding in WIDE and has_fault(text):
+        raise SourceError(f"{path.name} is not {encoding}.", "Leave encoding out, or set another one.", path=str(path))
     lines = list(io.StringIO(text, newline=""))
     if not whole and len(lines) > 1:
         lines.pop()
@@ -149,9 +162,12 @@ def _newline(lines: list[str]) -> str:
 
 
 def _notes(encoding: str, options: ReadOptions, layout: Layout) -> tuple[str, ...]:
-    if encoding == UTF_8 or options.encoding:
-        return layout.notes
-    return (f"Read as {encoding}.", *layout.notes)
+    return layout.notes if encoding == UTF_8 or options.encoding else (encoding_note(encoding), *layout.notes)
+
+
+def encoding_note(encoding: str) -> str:
+    """Return the sentence that says which encoding was found."""
+    return "Read as UTF-8, and as Windows-1252 in the lines that are not." if encoding == MIXED else f"Read as {encoding}."
 
 
 def _is_plain(dialect: Dialect, lines: list[str]) -> bool:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import gzip
 import io
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from ..errors import MissingLibrary, SourceError
+from ..errors import MissingLibrary
+from .mixture import FAULTS, has_fault, is_of_utf_8, settled, single_byte
 
 UTF_8 = "utf-8"
 WINDOWS_1252 = "windows-1252"
 MIXED = "utf-8 and windows-1252"
-"""UTF-8 in which some bytes are not: those alone are read as Windows-1252."""
+"""Lines of UTF-8 among lines of Windows-1252; a line that is of both is a fault (`mixture`)."""
 
 _MARKS = (
     (codecs.BOM_UTF8, UTF_8),
@@ -25,11 +26,10 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _CHUNK = 1 << 20  # bytes read at once when a whole file is checked
-_UNDEFINED_IN_WINDOWS_1252 = b"\x81\x8d\x8f\x90\x9d"
 _BYTE_FALLBACK = "pdbt-windows-1252"
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-_FAULT = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of a byte that is not UTF-8
-_WIDE = frozenset({"utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"})
+_LONGEST_LINE = 1 << 22  # characters of a line that are looked at together
+WIDE = frozenset({"utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"})
+"""The encodings of two and four bytes a character."""
 _LEAST_ZEROS = 0.01  # of the bytes of a text in UTF-16
 _CONTROLS = bytes([0, *range(3, 9), *range(14, 26), 127])  # what text does not hold; \x01, \x02 and \x1b to \x1f part fields in some files
 _MOST_CONTROLS = 0.05  # of the bytes of a text
@@ -52,12 +52,7 @@ def _decode_byte_as_windows_1252(error: UnicodeError) -> tuple[str, int]:
     """Read the bytes at fault as Windows-1252, those that it leaves undefined as Latin-1 (what browsers do)."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
-    text = "".join(_single_byte(error.object[position : position + 1]) for position in range(error.start, error.end))
-    return text, error.end
-
-
-def _single_byte(byte: bytes) -> str:
-    return byte.decode("latin-1" if byte in _UNDEFINED_IN_WINDOWS_1252 else "cp1252")
+    return "".join(map(single_byte, error.object[error.start : error.end])), error.end
 
 
 codecs.register_error(_BYTE_FALLBACK, _decode_byte_as_windows_1252)
@@ -160,81 +155,72 @@ def _wide_without_mark(head: bytes) -> str | None:
 
 
 def _eight_bit(chunks: Iterable[bytes], *, complete: bool) -> str:
-    """Return UTF-8, or, when some bytes are not, Windows-1252, or both when more characters are UTF-8 than bytes are not."""
-    decoder = codecs.getincrementaldecoder(UTF_8)("surrogateescape")
-    right = wrong = 0
+    """Return UTF-8; or Windows-1252 when bytes are not; or both when other bytes prove to be UTF-8."""
+    decoder = codecs.getincrementaldecoder(UTF_8)(FAULTS)
+    faulty = proven = False
+    rest = ""
     for chunk in chunks:
-        if not chunk.isascii():
-            text = decoder.decode(chunk)
-            faults = len(_FAULT.findall(text))
-            wrong += faults
-            right += len(_NOT_ASCII.findall(text)) - faults
-        else:
-            wrong += len(decoder.getstate()[0])
-            decoder.reset()
-    if complete:
-        wrong += len(decoder.getstate()[0])
-    if not wrong:
+        if chunk.isascii() and not decoder.getstate()[0] and (proven or not rest):
+            continue
+        text = rest + decoder.decode(chunk)
+        faulty = faulty or has_fault(text)
+        rest = ""
+        if not proven:
+            lines = list(io.StringIO(text, newline=""))
+            rest = lines.pop() if lines and len(lines[-1]) < _LONGEST_LINE else ""
+            proven = any(map(is_of_utf_8, lines))
+        if faulty and proven:
+            return MIXED
+    rest += decoder.decode(b"", final=complete)
+    faulty = faulty or has_fault(rest)
+    if not faulty:
         return UTF_8
-    return MIXED if right > wrong else WINDOWS_1252
+    return MIXED if proven or is_of_utf_8(rest) else WINDOWS_1252
 
 
-def open_text(path: Path, encoding: str) -> io.TextIOWrapper:
-    r"""Open a file as a stream of text whose lines end at ``\n``, ``\r\n`` or ``\r``, kept as they are.
+@contextlib.contextmanager
+def open_text(path: Path, encoding: str) -> Iterator[Iterator[str]]:
+    r"""Open a file as lines of text that end at ``\n``, ``\r\n`` or ``\r``, kept as they are.
 
-    A byte-order mark is left out. Bytes that Windows-1252 does not define are read as Latin-1.
+    A byte-order mark is left out. Bytes that Windows-1252 does not define are read as Latin-1; what is not of another encoding is kept as
+    faults (`mixture.has_fault`).
 
     Args:
         path: the file, packed or not.
         encoding: a name of this module or one that Python's codecs know.
 
     Raises:
-        UnicodeDecodeError: while reading, when the bytes are not of that encoding.
         LookupError: an unknown encoding.
     """
     codec, errors = _codec(encoding)
     stream = open_bytes(path)
-    if codec in _WIDE:
+    if codec in WIDE:
         marked = byte_order_mark(_read_fully(stream, 4))
         stream.close()
         stream = open_bytes(path)
         stream.read(len(marked[0]) if marked else 0)
-    return io.TextIOWrapper(stream, encoding=codec, errors=errors, newline="")
+    with io.TextIOWrapper(stream, encoding=codec, errors=errors, newline="") as lines:
+        yield map(settled, lines) if encoding == MIXED else lines
 
 
 def _codec(encoding: str) -> tuple[str, str]:
     """Return the codec and the treatment of faults for an encoding."""
     if encoding == MIXED:
-        return "utf-8-sig", _BYTE_FALLBACK
+        return "utf-8-sig", FAULTS
     name = codecs.lookup(encoding).name
     if name == UTF_8:
-        return "utf-8-sig", "strict"
-    return name, _BYTE_FALLBACK if name == "cp1252" else "strict"
+        return "utf-8-sig", FAULTS
+    return name, _BYTE_FALLBACK if name == "cp1252" else FAULTS
 
 
 def decode(data: bytes, encoding: str, *, complete: bool = True) -> str:
     """Decode a file's first bytes without its byte-order mark; a character cut off at the end is left out unless `complete`."""
     codec, errors = _codec(encoding)
-    return codecs.getincrementaldecoder(codec)(errors).decode(data, final=complete).removeprefix("\ufeff")
+    text = codecs.getincrementaldecoder(codec)(errors).decode(data, final=complete).removeprefix("\ufeff")
+    return "".join(map(settled, io.StringIO(text, newline=""))) if encoding == MIXED else text
 
 
-def confirm_encoding(path: Path, encoding: str) -> str:
-    """Read a whole file and return the encoding that all of it can be read in: the given one unless that is UTF-8 and bytes of it are not.
-
-    Raises:
-        SourceError: the file is not text of that encoding, nor of one that its first bytes could be mistaken for.
-    """
+def confirm_encoding(path: Path) -> str:
+    """Read a whole file whose first bytes are UTF-8 or Windows-1252 and return which it is, or that it is both."""
     with open_bytes(path) as stream:
-        chunks = iter(lambda: stream.read(_CHUNK), b"")
-        if _codec(encoding)[0] == "utf-8-sig":
-            return _eight_bit(chunks, complete=True)
-        codec, errors = _codec(encoding)
-        decoder = codecs.getincrementaldecoder(codec)(errors)
-        try:
-            for chunk in chunks:
-                decoder.decode(chunk)
-            decoder.decode(b"", final=True)
-        except UnicodeError:
-            hint = "Leave encoding out, or set the one it is written in."
-            raise SourceError(f"{path.name} is not {encoding} all through.", hint, path=str(path)) from None
-    return encoding
+        return _eight_bit(iter(lambda: stream.read(_CHUNK), b""), complete=True)

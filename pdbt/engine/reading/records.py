@@ -17,7 +17,6 @@ def read_records(path: Path, dialect: Dialect) -> Iterator[Record]:
     """Yield the rows of data of a file (no preamble, header or blank lines); memory is bounded.
 
     Raises:
-        UnicodeDecodeError: the file is not of the dialect's encoding; see `encoding.confirm_encoding`.
         OSError, EOFError: the file cannot be opened or unpacked.
     """
     with open_text(path, dialect.encoding) as lines:

@@ -10,9 +10,10 @@ from itertools import groupby
 from pathlib import Path
 
 from .casts import literal, text_name
-from .dialect import Dialect
-from .encoding import UTF_8, confirm_encoding
+from .dialect import Dialect, encoding_note, fault_reason
+from .encoding import UTF_8, WINDOWS_1252, confirm_encoding
 from .formats import ending
+from .mixture import has_fault, readable
 from .records import Record, read_records
 
 LINE = "line"
@@ -107,9 +108,13 @@ def clean(file: TextFile, target: Path, bad: BadRow) -> TextFile:
     dialect = _confirmed(file)
     width = len(dialect.names)
     longest = 0
+    faulty = dialect.encoding_said or dialect.encoding not in (UTF_8, WINDOWS_1252)
     with target.open("w", encoding="utf-8", newline="") as stream:
         write = csv.writer(stream, lineterminator="\n").writerow
         for record in read_records(file.path, dialect):
+            if faulty and has_fault(record.text):
+                bad(record._replace(text=readable(record.text)), fault_reason(dialect))
+                continue
             fields = fit_width(record.fields, width)
             if fields is None:
                 bad(record, f"has {len(record.fields):,} field{'s' if len(record.fields) != 1 else ''}, {width:,} expected")
@@ -123,12 +128,13 @@ def clean(file: TextFile, target: Path, bad: BadRow) -> TextFile:
 def _confirmed(file: TextFile) -> Dialect:
     """Return the dialect with the encoding that the whole file is in: the sample may have held plain letters only."""
     dialect = file.dialect
-    if dialect.encoding != UTF_8:
+    if dialect.encoding_said or dialect.encoding not in (UTF_8, WINDOWS_1252):
         return dialect
-    encoding = confirm_encoding(file.path, UTF_8)
-    if encoding == UTF_8:
+    encoding = confirm_encoding(file.path)
+    if encoding == dialect.encoding:
         return dialect
-    return replace(dialect, encoding=encoding, notes=(f"Read as {encoding}.", *dialect.notes))
+    notes = (note for note in dialect.notes if note != encoding_note(dialect.encoding))
+    return replace(dialect, encoding=encoding, notes=(encoding_note(encoding), *notes))
 
 
 def fit_width(fields: tuple[str, ...], width: int) -> tuple[str, ...] | None:
