@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-import datetime
-import decimal
 import filecmp
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..engine.errors import SettingsError
 from .base import TransferRefused
+from .cursors import Cursor, highest_expression, plain_kind, read_value, require_order
 from .kinds import wider
 from .source_script import Script
 from .sql import listed, quoted
 
 if TYPE_CHECKING:
     import duckdb
-    import pyarrow as pa
 
 MEMORY_LIMIT = "200MB"
 _MADE_BY = "pdbt"
+_EXACT = 2**53  # up to here a double holds every whole number
 
 
-def marked(schema: pa.Schema, script: Script) -> pa.Schema:
-    """Return a schema whose file says of which script it is."""
-    return schema.with_metadata({_MADE_BY: script.digest})
+@dataclass(frozen=True)
+class Arrived:
+    """What a script has brought.
+
+    Attributes:
+        path: the Parquet file.
+        is_all: whether it is all rows, and not only newer ones.
+        optional: whether a column may be missing because no row has a value for it, as a key of an API's rows.
+    """
+
+    path: Path
+    is_all: bool
+    optional: bool
+
+
+def mark_of(script: Script) -> dict[str, str]:
+    """Return what a file says of itself: of which script it is."""
+    return {_MADE_BY: script.digest}
 
 
 def is_of(landed: Path, script: Script) -> bool:
@@ -34,83 +50,90 @@ def is_of(landed: Path, script: Script) -> bool:
     return landed.exists() and (pq.read_metadata(landed).metadata or {}).get(_MADE_BY.encode()) == script.digest.encode()
 
 
-def highest(script: Script, landed: Path) -> object | None:
+def highest(script: Script, landed: Path) -> Cursor | None:
     """Return the highest cursor of the rows that are there; None when there are none."""
     with _duckdb() as connection:
-        column = f"max({quoted(script.cursor)})"
-        select = f"SELECT {column}::VARCHAR, typeof({column}) FROM {_rows_of(landed)}"
-        ((found, declared),) = connection.execute(select).fetchall()
-    return None if found is None else _value(found, declared)
+        kind = plain_kind(_columns(connection, landed).get(script.cursor, "VARCHAR"))
+        ((found,),) = connection.execute(f"SELECT {highest_expression(script.cursor, kind)} FROM {_rows_of(landed)}").fetchall()
+    return None if found is None else Cursor(read_value(found, kind), kind)
 
 
-def _value(text: str, declared: str) -> object:
-    if declared == "TIMESTAMP WITH TIME ZONE":
-        return datetime.datetime.fromisoformat(text).astimezone(datetime.UTC)
-    if declared == "TIMESTAMP":
-        return datetime.datetime.fromisoformat(text)
-    if declared == "DATE":
-        return datetime.date.fromisoformat(text)
-    if declared.startswith("DECIMAL"):
-        return decimal.Decimal(text)
-    if declared in ("DOUBLE", "FLOAT"):
-        return float(text)
-    return int(text) if declared.endswith("INT") or declared == "INTEGER" else text
-
-
-def require_columns(script: Script, fresh: Path) -> None:
-    """Refuse rows without the columns that the script names, or with a cursor from which nothing can be subtracted for its lookback.
+def require_columns(script: Script, arrived: Arrived) -> None:
+    """Refuse rows without the columns that the script names, or with a cursor that tells no newer rows from older ones.
 
     Raises:
-        SettingsError: there is no such column, or it is text.
+        SettingsError: there is no such column, or it is of a type without an order.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = pq.read_schema(fresh)
-    names = schema.names
+    with _duckdb() as connection:
+        columns = _columns(connection, arrived.path)
     wanted = (*script.key, *([script.cursor] if script.cursor else []))
-    missing = next((name for name in wanted if name not in names), None)
+    missing = next((name for name in wanted if name not in columns), None)
     if missing is not None:
-        raise SettingsError(f"{script.label}: what it brings has no column {missing}.", f"It has: {', '.join(names)}.")
-    if script.cursor and script.lookback and pa.types.is_string(schema.field(script.cursor).type):
-        raise SettingsError(
-            f"{script.label}: the cursor {script.cursor} is text, which no lookback can be counted from.", "Cast it in the query."
-        )
+        raise SettingsError(f"{script.label}: what it brings has no column {missing}.", f"It has: {', '.join(columns)}.")
+    if script.cursor:
+        require_order(script, plain_kind(columns[script.cursor]))
 
 
-def require_schema(script: Script, landed: Path, fresh: Path, *, full: bool) -> None:
+def require_schema(script: Script, landed: Path, arrived: Arrived, *, full: bool) -> None:
     """Hold new rows to the script's rule: `freeze` takes the columns that there were; `evolve` also others, and wider types.
 
     Args:
         script: what brought both.
         landed: the file that is there.
-        fresh: what has come.
+        arrived: what has come.
         full: the person asked for all rows anew, so that they may be of other types.
 
     Raises:
-        TransferRefused: they do not keep it; names column, old and new type.
+        TransferRefused: they do not keep it, or newer rows lack a column that there was; names column, old and new type.
     """
     from .duck import kind_of
 
     with _duckdb() as connection:
-        before, new = _columns(connection, landed), _kept_columns(connection, landed, fresh)
-    if script.frozen and [*before.items()] != [*new.items()]:
+        before, new = _columns(connection, landed), _kept_columns(connection, landed, arrived)
+        if not arrived.is_all:
+            gone = _gone(connection, landed, before, new, arrived)
+            if gone:
+                message = f"{script.label}: the rows have no column {gone} any more, which the rows before them have."
+                hint = "If it was renamed or dropped, fetch everything anew with --full; else name it in the script again."
+                raise TransferRefused(message, hint, column=gone, kind=before[gone])
+        empty = _empty_columns(connection, landed, [name for name, kind in new.items() if before.get(name, kind) != kind])
+    told_apart = dict if arrived.optional else list  # keys come in no order
+    if script.frozen and told_apart(before.items()) != told_apart(new.items()):
         raise TransferRefused(f"{script.label}: its columns were {_shown(before)}, and are {_shown(new)}.", "Say -- schema: evolve.")
     for name, kind in new.items():
         was = before.get(name, kind)
-        if not full and was != kind and wider(kind_of(was), kind_of(kind)) is None:
+        if not full and was != kind and name not in empty and wider(kind_of(was), kind_of(kind)) is None:
             hint = "Cast it to what it was, or fetch everything anew with --full."
             raise TransferRefused(f"{script.label}: column {name} was {was}, and is {kind}.", hint, column=name, kind=kind)
 
 
-def merge(script: Script, landed: Path, fresh: Path, merged: Path) -> bool:
+def _gone(connection: duckdb.DuckDBPyConnection, landed: Path, before: Mapping[str, str], new: Mapping[str, str], arrived: Arrived) -> str:
+    """Return a column that there was and that newer rows lack, so that half of it would be empty; the empty text if there is none.
+
+    Rows of an API lack a key that has no value: there, only what every row had so far is gone.
+    """
+    names = _columns(connection, arrived.path) if arrived.optional else new
+    missing = [name for name in before if name not in names]
+    if arrived.optional and missing:
+        full = ", ".join(f"count({quoted(name)}) = count(*)" for name in missing)
+        (row,) = connection.execute(f"SELECT {full} FROM {_rows_of(landed)}").fetchall()
+        missing = [name for name, always in zip(missing, row, strict=True) if always]
+    return missing[0] if missing else ""
+
+
+def merge(script: Script, landed: Path, arrived: Arrived, merged: Path) -> bool:
     """Bring new rows into those that are there, by key; return whether that changes anything."""
     with _duckdb() as connection:
-        before, kept = _columns(connection, landed), _kept_columns(connection, landed, fresh)
-        shown = ", ".join(f"CAST({quoted(name)} AS {kind}) AS {quoted(name)}" for name, kind in kept.items())
-        new = f"(SELECT {shown} FROM {_rows_of(fresh)})"
-        old = _rows_of(landed)
-        if [*before] == [*kept] and not connection.execute(f"SELECT 1 FROM (FROM {new} EXCEPT FROM {old}) LIMIT 1").fetchall():
+        before, kept = _columns(connection, landed), _kept_columns(connection, landed, arrived)
+        there = _columns(connection, arrived.path)
+        order = [name for name in before if name in kept] + [name for name in kept if name not in before]
+        values = {name: f"{quoted(name) if name in there else 'NULL'}" for name in order}
+        shown = ", ".join(f"CAST({values[name]} AS {kept[name]}) AS {quoted(name)}" for name in order)
+        new = f"(SELECT {shown} FROM {_rows_of(arrived.path)})"
+        empty = _empty_columns(connection, landed, [name for name in order if before.get(name, kept[name]) != kept[name]])
+        retyped = ", ".join(f"CAST(NULL AS {kept[name]}) AS {quoted(name)}" for name in empty)
+        old = f"(SELECT *{f' REPLACE ({retyped})' if retyped else ''} FROM {_rows_of(landed)})"
+        if [*before] == order and not connection.execute(f"SELECT 1 FROM (FROM {new} EXCEPT FROM {old}) LIMIT 1").fetchall():
             return False
         same = " AND ".join(f"b.{name} IS NOT DISTINCT FROM n.{name}" for name in map(quoted, script.key))
         others = f"SELECT * FROM {old} AS b WHERE NOT EXISTS (SELECT 1 FROM {new} AS n WHERE {same})"
@@ -147,14 +170,34 @@ def _columns(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str
     return {str(name): str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE FROM {_rows_of(path)}").fetchall()}
 
 
-def _kept_columns(connection: duckdb.DuckDBPyConnection, landed: Path, fresh: Path) -> dict[str, str]:
-    """Return the columns that have come, one without any value in the type that it had: nothing tells that it is another one."""
-    before, new = _columns(connection, landed), _columns(connection, fresh)
+def _kept_columns(connection: duckdb.DuckDBPyConnection, landed: Path, arrived: Arrived) -> dict[str, str]:
+    """Return the columns that have come, one in the type that it had where nothing tells that it is another one.
+
+    That is a column without any value and, of an API, whose numbers are of one type, numbers that both types hold; and a column that
+    an API's rows lack because it is empty.
+    """
+    before, new = _columns(connection, landed), _columns(connection, arrived.path)
     for name in [name for name, kind in new.items() if before.get(name, kind) != kind]:
-        ((values,),) = connection.execute(f"SELECT count({quoted(name)}) FROM {_rows_of(fresh)}").fetchall()
-        if not values:
-            new[name] = before[name]
+        column, was = quoted(name), before[name]
+        values, fits = f"count({column})", "false"
+        if arrived.optional and {was, new[name]} == {"BIGINT", "DOUBLE"}:
+            whole = f"{column} BETWEEN -{_EXACT} AND {_EXACT}"
+            fits = f"bool_and({whole}{f' AND {column} = trunc({column})' if was == 'BIGINT' else ''})"
+        ((count, same),) = connection.execute(f"SELECT {values}, {fits} FROM {_rows_of(arrived.path)}").fetchall()
+        if not count or same:
+            new[name] = was
+    if arrived.optional and not arrived.is_all:
+        new |= {name: kind for name, kind in before.items() if name not in new}
     return new
+
+
+def _empty_columns(connection: duckdb.DuckDBPyConnection, path: Path, names: list[str]) -> list[str]:
+    """Return those of the columns of a file in which no row has a value: their type was nothing but a guess."""
+    if not names:
+        return []
+    counts = ", ".join(f"count({quoted(name)})" for name in names)
+    (row,) = connection.execute(f"SELECT {counts} FROM {_rows_of(path)}").fetchall()
+    return [name for name, count in zip(names, row, strict=True) if not count]
 
 
 def _shown(columns: dict[str, str]) -> str:

@@ -7,33 +7,31 @@ are merged into it. So a killed fetch leaves what was there, and a run that fail
 from __future__ import annotations
 
 import datetime
-import decimal
-import math
-from collections.abc import Iterator
+import glob
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..engine.errors import PdbtError
 from ..engine.settings import load_settings
-from .base import Column, ConnectionLost, Reading, TransferFailed, TransferRefused, first_line
+from .base import Column, ConnectionLost, Reading, TransferFailed, TransferRefused
 from .connections import resolve
+from .cursors import Cursor, condition, lies_in_future
 from .engines import open_engine
+from .evolving import EvolvingParquet
 from .execution import retried
 from .kinds import UNKNOWN, arrow_type
-from .landed import highest, is_of, is_same, marked, merge, require_columns, require_schema, thin_out
+from .landed import Arrived, highest, is_of, is_same, mark_of, merge, require_columns, require_schema, thin_out
 from .many import single_statement
-from .scripts import batches_of
+from .scripts import Yielded
 from .source_script import Script, read_script
-from .sql import quoted
 from .values import with_uuid_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_DAY_SECONDS = 86_400
 
-
-def land(project: Path, path: Path, landed: Path, full: bool) -> tuple[int, bool]:
+def land(project: Path, path: Path, landed: Path, full: bool, note: Callable[[str], None] | None = None) -> tuple[int, bool]:
     """Fetch what a script brings; return how many rows came, and whether the file is another one now.
 
     Args:
@@ -41,6 +39,7 @@ def land(project: Path, path: Path, landed: Path, full: bool) -> tuple[int, bool
         path: the script.
         landed: the Parquet file.
         full: fetch all rows, also where newer ones would do.
+        note: told what a person should know though nothing failed.
 
     Raises:
         PdbtError: the script says something wrong, or its connection failed; the file is as it was.
@@ -49,30 +48,53 @@ def land(project: Path, path: Path, landed: Path, full: bool) -> tuple[int, bool
     landed.parent.mkdir(parents=True, exist_ok=True)
     fresh, merged = landed.with_suffix(".fetched"), landed.with_suffix(".merged")
     try:
-        fresh.unlink(missing_ok=True)  # a killed run may have left one
+        _clear(fresh)  # a killed run may have left one
         known = is_of(landed, script)
         since = highest(script, landed) if known and script.cursor and not full else None
         if path.suffix.lower() == ".py":
-            rows = _write(script, batches_of(path, script.label, since), fresh)
+            rows, optional = _yielded(script, since, fresh)
         else:
-            rows = _queried(project, script, since, fresh)
+            rows, optional = _queried(project, script, since, fresh), False
         if not fresh.exists() and since is not None:  # an API without news gives a list without rows, which has no columns
+            _note_future(script, landed, note)
             return 0, False
         if not fresh.exists():
             raise PdbtError(f"{script.label} yields nothing, not even a frame without rows.", "Yield at least one, with its columns.")
-        require_columns(script, fresh)
+        arrived = Arrived(fresh, is_all=since is None, optional=optional)
+        require_columns(script, arrived)
         if known:
-            require_schema(script, landed, fresh, full=full)
-        return rows, _kept(script, landed, fresh, merged, is_all=since is None)
+            require_schema(script, landed, arrived, full=full)
+        changed = _kept(script, landed, arrived, merged)
+        _note_future(script, landed, note)
+        return rows, changed
     finally:
-        fresh.unlink(missing_ok=True)
+        _clear(fresh)
         merged.unlink(missing_ok=True)
 
 
-def _kept(script: Script, landed: Path, fresh: Path, merged: Path, *, is_all: bool) -> bool:
+def _clear(fresh: Path) -> None:
+    """Remove what has come, and the parts of which it is made."""
+    for path in [fresh, *fresh.parent.glob(f"{glob.escape(fresh.name)}.*")]:
+        path.unlink(missing_ok=True)
+
+
+def _note_future(script: Script, landed: Path, note: Callable[[str], None] | None) -> None:
+    """Tell of a highest cursor that no clock shows yet: rows that are written today come after it and are never fetched."""
+    if note is None or not script.cursor:
+        return
+    found = highest(script, landed)
+    if found is not None and lies_in_future(found.value, datetime.datetime.now(datetime.UTC)):
+        note(
+            f"{script.label}: the highest {script.cursor} is {found.value}, which lies in the future: new rows with lower ones are not"
+            " fetched. Mend that row at its origin, or leave it out in the script, then run with --full."
+        )
+
+
+def _kept(script: Script, landed: Path, arrived: Arrived, merged: Path) -> bool:
     """Make the file out of what has come, all rows or newer ones; return whether it is another one now."""
-    if not is_all:
-        changed = merge(script, landed, fresh, merged)
+    fresh = arrived.path
+    if not arrived.is_all:
+        changed = merge(script, landed, arrived, merged)
         if changed:
             merged.replace(landed)
         return changed
@@ -83,7 +105,20 @@ def _kept(script: Script, landed: Path, fresh: Path, merged: Path, *, is_all: bo
     return True
 
 
-def _queried(project: Path, script: Script, since: object | None, fresh: Path) -> int:
+def _yielded(script: Script, since: Cursor | None, fresh: Path) -> tuple[int, bool]:
+    """Write what a Python script yields; return the rows, and whether they came as dicts, which lack what is empty."""
+    batches = Yielded(script.path, script.label, None if since is None else since.value)
+    written, done = EvolvingParquet(fresh, script.label, mark_of(script)), False
+    try:
+        for batch in batches:
+            written.write(batch, optional=batches.as_dicts)
+        done = True
+    finally:
+        written.close(keep=done)
+    return written.rows, batches.as_dicts
+
+
+def _queried(project: Path, script: Script, since: Cursor | None, fresh: Path) -> int:
     try:
         return retried(lambda: _fetch(project, script, since, fresh))[0]
     except ConnectionLost:
@@ -92,12 +127,10 @@ def _queried(project: Path, script: Script, since: object | None, fresh: Path) -
         raise TransferFailed(f"{script.label}: {error.message}", "Mend the query.") from error
 
 
-def _fetch(project: Path, script: Script, since: object | None, fresh: Path) -> int:
+def _fetch(project: Path, script: Script, since: Cursor | None, fresh: Path) -> int:
     """Send the query, for newer rows only where that is enough; write what comes."""
     address = resolve(script.connection, load_settings(project))
-    mark = "`" if address.driver.name == "MySQL" else '"'
-    cursor = quoted(script.cursor, mark)
-    where = "" if since is None else f"{cursor} >= {_literal(_earlier(since, script))} OR {cursor} IS NULL"
+    where = "" if since is None else condition(script, since, address.driver.name)
     with open_engine(address) as engine:
         reading = Reading(select=single_statement(script.text, address), where=where)
         columns = engine.describe(reading)
@@ -107,23 +140,7 @@ def _fetch(project: Path, script: Script, since: object | None, fresh: Path) -> 
                     f"{script.label}: column {column.name} is of type {column.native}, which does not travel.",
                     "Cast it to text in the query.",
                 )
-        return _write(script, _plain(engine.read(reading, columns), columns), fresh, columns)
-
-
-def _earlier(since: object, script: Script) -> object:
-    if isinstance(since, datetime.datetime):
-        return since - datetime.timedelta(seconds=script.lookback)
-    if isinstance(since, datetime.date):  # which has no hours: what is less than a day is one
-        return since - datetime.timedelta(days=math.ceil(script.lookback / _DAY_SECONDS))
-    return since - script.lookback if isinstance(since, (int, float, decimal.Decimal)) else since
-
-
-def _literal(value: object) -> str:
-    """Write a value as the SQL of all four databases reads it."""
-    if isinstance(value, datetime.datetime):
-        zone = "+00:00" if value.tzinfo is not None else ""
-        return f"'{value.replace(tzinfo=None).isoformat(' ')}{zone}'"
-    return str(value) if isinstance(value, (int, float, decimal.Decimal)) else "'" + str(value).replace("'", "''") + "'"
+        return _write(script, engine.read(reading, columns), columns, fresh)
 
 
 def _plain(batches: Iterator[pa.RecordBatch], columns: list[Column]) -> Iterator[pa.RecordBatch]:
@@ -135,28 +152,17 @@ def _plain(batches: Iterator[pa.RecordBatch], columns: list[Column]) -> Iterator
         yield pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
 
 
-def _write(script: Script, batches: Iterator[pa.RecordBatch], fresh: Path, columns: list[Column] | None = None) -> int:
-    """Write batches as they come; return the rows. Without a batch, and without columns, there is no file."""
+def _write(script: Script, batches: Iterator[pa.RecordBatch], columns: list[Column], fresh: Path) -> int:
+    """Write the rows of a query as they come; return how many there are."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    schema = None
-    if columns is not None:
-        kinds = [pa.string() if column.kind == "UUID" else arrow_type(column.kind) for column in columns]
-        schema = pa.schema([pa.field(column.name, kind) for column, kind in zip(columns, kinds, strict=True)])
-    rows, writer = 0, None
+    kinds = [pa.string() if column.kind == "UUID" else arrow_type(column.kind) for column in columns]
+    schema = pa.schema([pa.field(column.name, kind) for column, kind in zip(columns, kinds, strict=True)])
+    written, done = EvolvingParquet(fresh, script.label, mark_of(script), schema), False
     try:
-        for batch in batches:
-            if writer is None:
-                writer = pq.ParquetWriter(fresh, marked(schema or batch.schema, script))
-            try:
-                writer.write_batch(batch.cast(writer.schema) if batch.schema != writer.schema else batch)
-            except (pa.ArrowInvalid, ValueError) as error:
-                raise PdbtError(f"{script.label}: {first_line(error)}", "All that it yields must have the same columns.") from None
-            rows += batch.num_rows
-        if writer is None and schema is not None:
-            writer = pq.ParquetWriter(fresh, marked(schema, script))
+        for batch in _plain(batches, columns):
+            written.write(batch)
+        done = True
     finally:
-        if writer is not None:
-            writer.close()
-    return rows
+        written.close(keep=done)
+    return written.rows

@@ -62,7 +62,7 @@ def fetch(settings: Settings, nodes: Iterable[Node], report: Report, *, full: bo
             continue
         started = time.perf_counter()
         with report.working(f"fetching {node.name}", _unknown):
-            rows, changed = _call("landing", "land", node.label, settings.project, scripts[node.label], node.path, full)
+            rows, changed = _call("landing", "land", node.label, settings.project, scripts[node.label], node.path, full, report.note)
         report.add(StepResult("fetch", node.name, "written" if changed else "reused", rows, time.perf_counter() - started))
 
 
