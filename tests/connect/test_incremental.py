@@ -99,7 +99,7 @@ def test_any_cursor_finds_what_comes_after_it(places: dict[str, Place], bring: L
         values = data.draw(st.one_of(*(st.lists(kind, min_size=2, max_size=12) for kind in (moment, number, double))))
         place.execute("DROP TABLE IF EXISTS o", f"CREATE TABLE o (id INTEGER, seen {stored}, n {decimal}, d DOUBLE PRECISION)")
         column = values[0][0]
-        ordered = sorted(values, key=lambda value: value[1])  # type: ignore[arg-type,return-value]
+        ordered = sorted(values, key=lambda value: value[1])
         half = len(ordered) // 2
         bring_all = query(column, select=f"SELECT id, {column} FROM o /* {data.draw(st.integers())} */")
         for start, some in ((0, ordered[:half]), (half, ordered[half:])):
