@@ -11,10 +11,11 @@ from pathlib import Path
 from ..errors import SourceError
 from .delimiter import find_separation
 from .encoding import MIXED, UTF_8, WIDE, decode, detect_encoding, is_binary, known_name, read_head
-from .header import Layout, find_layout, next_line
+from .header import Layout, find_layout
 from .judgement import SAMPLE_RECORDS, Reading
 from .mixture import has_fault
 from .model import ReadOptions
+from .preamble import next_line
 from .quotes import LONGEST_FIELD
 from .separation import Separation
 from .tokens import cut_records
