@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-add = typer.Typer(help="Add data, a folder watcher or a stream to a project.", rich_markup_mode=None)
+from .sections import SectionedGroup
+
+add = typer.Typer(cls=SectionedGroup, help="Add data, a folder watcher or a stream to a project.", rich_markup_mode=None)
 
 
 @add.command("source")

@@ -45,7 +45,7 @@ def make_app(word: str | None = None) -> typer.Typer:
     for name in [word] if word in COMMANDS else COMMANDS:
         command = getattr(importlib.import_module(f".{COMMANDS[name]}", __package__), name.replace("-", "_"))
         if isinstance(command, typer.Typer):
-            app.add_typer(command, name=name, cls=SectionedGroup)
+            app.add_typer(command, name=name)
         else:
             app.command(name)(command)
     return app

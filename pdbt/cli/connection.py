@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from .sections import SectionedGroup
 from .words import counted
 
-connection = typer.Typer(help="The databases that a project reads from and writes to.", rich_markup_mode=None)
+connection = typer.Typer(cls=SectionedGroup, help="The databases that a project reads from and writes to.", rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The connection's name in pdbt.toml.", show_default=False)]
 Project = Annotated[Path | None, typer.Option("--project", metavar="DIR", help="The project; by default the one you are in.")]

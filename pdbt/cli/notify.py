@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-notify = typer.Typer(help="Test whether notices arrive.", rich_markup_mode=None)
+from .sections import SectionedGroup
+
+notify = typer.Typer(cls=SectionedGroup, help="Test whether notices arrive.", rich_markup_mode=None)
 
 
 @notify.callback()

@@ -7,7 +7,11 @@ from typing import Annotated
 
 import typer
 
-stream = typer.Typer(help="Serve a pipeline of handlers, and look after it.", rich_markup_mode=None, no_args_is_help=True)
+from .sections import SectionedGroup
+
+stream = typer.Typer(
+    cls=SectionedGroup, help="Serve a pipeline of handlers, and look after it.", rich_markup_mode=None, no_args_is_help=True
+)
 
 
 @stream.command("serve")

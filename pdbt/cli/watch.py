@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+
+from .sections import SectionedGroup
 
 _FOLDER = typer.Argument(metavar="FOLDER", help="The watched folder; by default the one of the settings.", show_default=False)
 _PIPELINE = typer.Option("--pipeline", metavar="FILE", help="Where the tags are: TOML with [watch], or Python with PIPELINE.")
 _JSON = typer.Option("--json", help="Print JSON.")
 
 
-class _FolderOrCommand(TyperGroup):
+class _FolderOrCommand(SectionedGroup):
     """Takes `pdbt watch FOLDER` for `pdbt watch start FOLDER`; a folder called as a command is is written ./status."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # the context is of a type that typer keeps to itself
