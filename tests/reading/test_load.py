@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from pdbt.engine.csv_writer import CsvWriter
 from pdbt.engine.errors import SettingsError, SourceError
 from tests.reading.loading import column_file, load, write
 
@@ -270,3 +273,32 @@ def test_a_wide_table_is_loaded_with_what_its_columns_really_hold(tmp_path: Path
 def test_column_names_are_kept_as_they_are_written(tmp_path: Path) -> None:
     table = load(write(tmp_path, 'select,"a ""b""",Gr\u00f6\u00dfe,c0,line\n1,2,3,4,5\n'))
     assert table.types == dict.fromkeys(["select", 'a "b"', "Gr\u00f6\u00dfe", "c0", "line"], "BIGINT")
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ('id,t\n1,"a\rb"\n2,c\n', [(1, "a\rb"), (2, "c")]),
+        ('id,t\r\n1,"a\r\r\nb\n"\r\n2,"x\r"\r\n', [(1, "a\r\r\nb\n"), (2, "x\r")]),
+        ('id,t\r1,"a\rb"\r2,c\r', [(1, "a\rb"), (2, "c")]),
+        ('id;t\n1;"a\rb";\n2;"c\n\rd";\n', [(1, "a\rb"), (2, "c\n\rd")]),
+        ("id,t\n" + "0,d\n" * 100_000 + '1,"a\rb"\n2,c\n', [(1, "a\rb"), (2, "c")]),
+    ],
+    ids=["LF", "CRLF", "CR", "delimiters at the end", "late"],
+)
+def test_a_lone_carriage_return_in_quotes_is_a_character_of_the_value(tmp_path: Path, text: str, rows: list[Any]) -> None:
+    assert [row for row in load(write(tmp_path, text)).rows if row[0]] == rows
+    assert [row for row in load(write(tmp_path, text, encoding="utf-16")).rows if row[0]] == rows
+
+
+def test_the_text_of_a_rejected_row_keeps_its_carriage_return(tmp_path: Path) -> None:
+    table = load(write(tmp_path, 'id,t\n2,d\n3,e\n4,f\n1,"a\rb",c\n'), on_error="reject")
+    assert [row["text"] for row in table.rejected] == ['1,"a\rb",c']
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text("ab\r\n,\"' ;", min_size=1, max_size=5).map(lambda text: f"x{text}x"), min_size=1, max_size=6))
+def test_what_is_written_as_csv_is_read_as_it_was(tmp_path: Path, texts: list[str]) -> None:
+    with (tmp_path / "orders.csv").open("w", encoding="utf-8", newline="") as stream:
+        CsvWriter(stream).write_all([["id", "t"], *enumerate(texts)])
+    assert load(tmp_path / "orders.csv", delimiter=",", header=True).rows == list(enumerate(texts))

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import duckdb
 
-from ..errors import SettingsError
+from ..errors import SettingsError, SourceError
 from . import formats, spreadsheet, structured
 from .dialect import Sniffed, sniff
+from .spreadsheet import Sheet
 from .structured import StructuredPart
-from .task import UNREADABLE, ImportTask
+from .task import ROW_HINT, UNREADABLE, ImportTask
 from .text_files import TextFile, fit_width
 from .text_part import TextPart
 from .types import Evidence
@@ -44,6 +45,8 @@ def open_files(task: ImportTask) -> list[Part]:
         try:
             file, sniffed = _open_text(task, path)
         except UNREADABLE as error:
+            if isinstance(error, SourceError) and error.line is not None:
+                raise
             task.give_up(path, error)
             continue
         task.note(file.label, sniffed.dialect.notes)
@@ -60,10 +63,34 @@ def _open_text(task: ImportTask, path: Path) -> tuple[TextFile, Sniffed]:
     if formats.ending(path) not in formats.SPREADSHEET:
         sniffed = sniff(path, task.options)
         return TextFile(path, task.label(path), sniffed.dialect), sniffed
-    sheet = spreadsheet.write_csv(path, task.temporary_file())
+    sheet = spreadsheet.read_sheet(path)
     task.note(task.label(path), sheet.notes)
-    sniffed = sniff(sheet.path, replace(task.options, delimiter=",", encoding="utf-8"))
-    return TextFile(sheet.path, task.label(path), sniffed.dialect, row_lines=sheet.row_lines), sniffed
+    target, said = task.temporary_file(), replace(task.options, delimiter=",", encoding="utf-8")
+    row_lines = sheet.write_csv(target)
+    sniffed = sniff(target, said)
+    wrong = _rows_with_errors(task, path, sheet, row_lines, sniffed)
+    if wrong:
+        row_lines = sheet.write_csv(target, wrong)
+        sniffed = sniff(target, said)
+    return TextFile(target, task.label(path), sniffed.dialect, row_lines=row_lines), sniffed
+
+
+def _rows_with_errors(task: ImportTask, path: Path, sheet: Sheet, row_lines: Sequence[int], sniffed: Sniffed) -> list[int]:
+    """Reject the rows of a sheet's table that have error cells, and return them; or end the import with the first of them.
+
+    Raises:
+        SourceError: the import fails at the first fault, or an error is in the header.
+    """
+    rows = sorted({row for row, _ in sheet.errors if row_lines[row] > sniffed.dialect.skip_lines})
+    for row in rows:
+        why = sheet.error_in(row)
+        if row_lines[row] <= sniffed.dialect.body_line:
+            raise SourceError(f"{path.name}: its header {why}.", "Write a name there.", path=str(path))
+        if task.fails:
+            message = f"{task.source.name}: line {row + 1} of {task.label(path)} {why}."
+            raise SourceError(message, ROW_HINT, path=str(path), line=row + 1, text=sheet.text_of(row))
+        task.rejects.add(task.label(path), row + 1, "", why, sheet.text_of(row))
+    return rows
 
 
 def _text_part(task: ImportTask, files: Sequence[tuple[TextFile, Sniffed]]) -> TextPart:

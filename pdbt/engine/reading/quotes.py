@@ -42,7 +42,7 @@ class QuotedRecords:
 
     The proper reading (RFC 4180, with backslashes where the separation says so) comes first. Where the number of columns is known and that
     reading gives another number of fields, two more are tried: quotes inside a quoted field that balance (``"he said "hi", and left"``),
-    and an opening quote that is text (``"5 inch pipe,10``).
+    and an opening quote that is text (``"5 inch pipe,10``). A record of several lines is cut anew only when that makes each of them a row.
     """
 
     def __init__(self, source: Lines, separation: Separation, width: int, *, whole: bool) -> None:
@@ -65,7 +65,7 @@ class QuotedRecords:
             SampleEnds: the lines end inside the record and are not the whole file.
         """
         fields, taken = self._read(line)
-        if self._width and not self._fits(fields):
+        if self._width and not self._fits(fields) and (not taken or self._swallowed_rows(fields, taken)):
             for other in self._other_readings(line, several_lines=bool(taken)):
                 if self._fits(other):
                     self._source.put_back(taken)
@@ -74,6 +74,10 @@ class QuotedRecords:
 
     def _fits(self, fields: list[str]) -> bool:
         return len(fields) >= self._width and not any(fields[self._width :])
+
+    def _swallowed_rows(self, fields: list[str], taken: list[str]) -> bool:
+        """Return True if a quote that nothing closed on its line has made one short record of lines that are rows by themselves."""
+        return len(fields) < self._width and all(self._fits(self._read(line, one_line=True)[0]) for line in taken)
 
     def _other_readings(self, line: str, *, several_lines: bool) -> Iterable[list[str]]:
         yield self._read(line, one_line=True, balanced=True)[0]

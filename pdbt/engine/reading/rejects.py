@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
+
+from ..csv_writer import CsvWriter
 
 HEADER = ("file", "line", "column", "reason", "text")
 
@@ -22,6 +23,7 @@ class Rejects:
         """Remember where to write; an earlier file there is removed."""
         self._path = path
         self._stream: TextIO | None = None
+        self._writer: CsvWriter | None = None
         self.count = 0
         path.unlink(missing_ok=True)
 
@@ -43,10 +45,11 @@ class Rejects:
     def add_all(self, rows: Iterable[tuple[str, int | None, str, str, str]]) -> None:
         """Write rows."""
         for row in rows:
-            if self._stream is None:
+            if self._writer is None:
                 self._stream = self._path.open("w", encoding="utf-8", newline="")
-                csv.writer(self._stream, lineterminator="\n").writerow(HEADER)
-            csv.writer(self._stream, lineterminator="\n").writerow(["" if value is None else value for value in row])
+                self._writer = CsvWriter(self._stream)
+                self._writer.write(HEADER)
+            self._writer.write(row)
             self.count += 1
 
     @property

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from bisect import bisect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
+from ..csv_writer import CsvWriter
 from .casts import literal, text_name
 from .dialect import Dialect, encoding_note, fault_reason
 from .encoding import UTF_8, WINDOWS_1252, confirm_encoding
@@ -87,6 +87,8 @@ def _read_csv(files: list[TextFile], width: int) -> str:
         "hive_partitioning": "false",
         "columns": "{" + ", ".join(columns) + "}",
     }
+    if first.clean:
+        options["new_line"] = r"'\n'"  # found out, it would be whichever a quoted field has first
     if first.clean and first.longest > _DUCKDB_LINE_BYTES:
         options["max_line_size"] = str(first.longest + 1000)
     listed = ", ".join(literal(glob_escape(path)) for path in paths)
@@ -110,7 +112,7 @@ def clean(file: TextFile, target: Path, bad: BadRow) -> TextFile:
     longest = 0
     faulty = dialect.encoding_said or dialect.encoding not in (UTF_8, WINDOWS_1252)
     with target.open("w", encoding="utf-8", newline="") as stream:
-        write = csv.writer(stream, lineterminator="\n").writerow
+        writer = CsvWriter(stream)
         for record in read_records(file.path, dialect):
             if faulty and has_fault(record.text):
                 bad(record._replace(text=readable(record.text)), fault_reason(dialect))
@@ -121,7 +123,7 @@ def clean(file: TextFile, target: Path, bad: BadRow) -> TextFile:
                 continue
             if len(record.text) > longest:
                 longest = max(longest, len(record.text.encode()))
-            write((record.line, *fields))
+            (writer.write if "\r" in record.text else writer.write_plain)((record.line, *fields))
     return replace(file, dialect=dialect, clean=target, longest=2 * longest + 4 * width)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import sys
@@ -10,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ...engine.csv_writer import CsvWriter
 from ...engine.errors import PdbtError
 from ..flight.client import Client, ServerRefused
 from .samples import samples
@@ -26,14 +26,15 @@ def main() -> None:
         Client(asked["url"], token=os.environ.get(TOKEN_VARIABLE, ""), tls_ca=ca, window=1, patience=asked["patience"]) as client,
         Path(asked["log"]).open("w", newline="", encoding="utf-8") as file,
     ):
-        log = csv.DictWriter(file, COLUMNS)
-        log.writeheader()
+        log = CsvWriter(file)
+        log.write(COLUMNS)
         batches = samples(bytes.fromhex(asked["schema"]), asked["rows"], asked["seed"])
         client.action("health")  # connected before the clock runs
         print("ready", flush=True)
         sys.stdin.readline()
         for number in range(asked["batches"]):
-            log.writerow(_sent(client, asked["node"], f"{asked['name']}-{number}", next(batches)))
+            sent = _sent(client, asked["node"], f"{asked['name']}-{number}", next(batches))
+            log.write([sent[column] for column in COLUMNS])
 
 
 def _sent(client: Client, node: str, batch_id: str, table: Any) -> dict[str, object]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ...engine.csv_writer import CsvWriter
 from ...engine.errors import MissingLibrary
 from .running import Level
 
@@ -32,9 +32,9 @@ def write_table(levels: Sequence[Level], folder: Path) -> Path:
     """Write the measurements as CSV: a line for each number of clients, times in seconds."""
     path = folder / TABLE
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(field.name for field in dataclasses.fields(Level))
-        writer.writerows(dataclasses.astuple(level) for level in levels)
+        writer = CsvWriter(file)
+        writer.write([field.name for field in dataclasses.fields(Level)])
+        writer.write_all(dataclasses.astuple(level) for level in levels)
     return path
 
 
