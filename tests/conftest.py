@@ -16,6 +16,7 @@ from zipfile import ZipFile
 import pytest
 
 from pdbt.scaffold import NewProject, new_project
+from tests import guard
 from tests.postgres import NoServer, empty, new_database, running_server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +38,13 @@ StartProcess = Callable[..., "subprocess.Popen[str]"]
 RunProcess = Callable[..., Ended]
 RunProject = Callable[..., Ended]
 MakeProject = Callable[..., Path]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare the process for those that tests start, if it runs tests: pytest-xdist's workers do, the process that has them does not."""
+    if hasattr(config, "workerinput") or config.getoption("numprocesses", None) is None:
+        guard.default_signals()
+    guard.start()
 
 
 def project_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

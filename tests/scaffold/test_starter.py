@@ -360,8 +360,7 @@ def test_interrupted_while_it_reads_it_ends_without_a_word(tmp_path: Path, start
     with (tmp_path / "orders.csv").open("w", encoding="utf-8") as file:
         file.write("id,name,amount\n")
         file.writelines(f"{n},name {n},{n}.5\n" for n in range(2_000_000))
-    program = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from pdbt.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", program, "new", "shop", "--data", "orders.csv"]
+    command = [sys.executable, "-m", "pdbt", "new", "shop", "--data", "orders.csv"]
     process = start_process(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)})
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not list(tmp_path.glob(f"{PREFIX}*/{PREFIX}*")):
