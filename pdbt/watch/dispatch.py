@@ -71,7 +71,7 @@ class Dispatch:
             ended_unseen = trace.exit_code is not None
             task = self._settings.pipeline.task(row.tag, row.position, row.run_text)
             if task is not None and trace.pid is not None and (ended_unseen or process.lives(trace.pid, run_file)):
-                self._adopt(Attempt(row, task, Path(row.log or log_path(task, row)), run_file, row.attempts))
+                self._adopt(Attempt(row, task, Path(row.log or log_path(task, row)), run_file, row.attempts, self._settings.folder))
             else:
                 with self._ledger.transaction():
                     self._ledger.put_back(row.id)
@@ -128,7 +128,8 @@ class Dispatch:
                     self._ledger.end(row.id, "failed", error=MISSING_TASK)
                     unknown.append(row)
                     continue
-                attempts.append(Attempt(row, task, log_path(task, row), self._run_file(row), row.attempts + 1))
+                log, run_file = log_path(task, row), self._run_file(row)
+                attempts.append(Attempt(row, task, log, run_file, row.attempts + 1, self._settings.folder))
                 self._ledger.begin(row.id, str(attempts[-1].log))
         for row in unknown:
             sentence = f"{row.run_text} ({row.tag}, {row.path}) did not begin: {MISSING_TASK}"

@@ -25,6 +25,8 @@ from .rules import Task
 
 # Hashing less than this takes no longer than a thread's turn, and is done before the task begins.
 SMALL_BYTES = 1 << 20
+# A file's name may hold a line's end, behind which it could pretend to be a line of the log.
+CONTROLS = {number: repr(chr(number))[1:-1] for number in (*range(32), 127, 0x85, 0x2028, 0x2029)}
 _PROGRAMS = {"sql": "pdbt.watch.programs.sql", "project": "pdbt.watch.programs.project", "dagster": "pdbt.watch.programs.dagster"}
 
 
@@ -38,6 +40,7 @@ class Attempt:
         log: its log file.
         run_file: where its process leaves its trace.
         number: which attempt it is, from 1.
+        folder: the watched folder.
     """
 
     row: TaskRow
@@ -45,6 +48,7 @@ class Attempt:
     log: Path
     run_file: Path
     number: int
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,8 @@ class Execution:
     def _run(self, log: IO[bytes]) -> int | None:
         attempt = self.attempt
         words, variables = command(attempt, self._connections)
-        _write(log, f"pdbt: task {task_id(attempt)}, run {attempt.row.run}, tag {attempt.row.tag}, file {attempt.row.path}\n")
+        file = attempt.row.path.translate(CONTROLS)
+        _write(log, f"pdbt: task {task_id(attempt)}, run {attempt.row.run}, tag {attempt.row.tag}, file {file}\n")
         small = attempt.row.size <= SMALL_BYTES
         # Opened before the task begins, which may move the file away or delete it.
         with _opened(attempt.row.path) as content:
@@ -209,7 +214,8 @@ def command(attempt: Attempt, connections: Mapping[str, str]) -> tuple[list[str]
         PdbtError: the script, the program or the connection is not there.
     """
     task, row = attempt.task, attempt.row
-    variables = {"PDBT_FILE": row.path, "PDBT_TAG": row.tag, "PDBT_RUN_ID": str(row.run), "PDBT_TASK_ID": task_id(attempt)}
+    variables = {"PDBT_FILE": row.path, "PDBT_FOLDER": str(attempt.folder), "PDBT_TAG": row.tag}
+    variables |= {"PDBT_RUN_ID": str(row.run), "PDBT_TASK_ID": task_id(attempt)}
     if task.kind in ("python", "sql") and not Path(task.words[0]).is_file():
         raise PdbtError(f"The script {task.words[0]} does not exist.", "Mend its path, then: pdbt watch retry")
     if task.kind == "command" and shutil.which(task.words[0]) is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.notices import Sender
-from .execution import Outcome, task_id
+from .execution import CONTROLS, Outcome, task_id
 from .place import HISTORY, LOG
 from .telling import Telling
 
@@ -61,7 +61,7 @@ class Journal:
         if sentence:
             if self._listener is None:
                 _logger.log(logging.WARNING if warning else logging.INFO, "%s", sentence)
-            self._append(LOG, f"{moment} {'warning: ' if warning else ''}{sentence}\n")
+            self._append(LOG, f"{moment} {'warning: ' if warning else ''}{sentence.translate(CONTROLS)}\n")
         if self._listener is not None:
             try:
                 self._listener({"event": event, "time": moment, **({"message": sentence} if sentence else {}), **data})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fnmatch
 import re
 import shlex
+import shutil
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -12,7 +14,7 @@ from typing import Any, Literal
 
 from ..engine.errors import SettingsError
 from ..engine.settings_rules import Rule
-from .checks import COUNT, MATCHES, SECONDS, TEXT, TIMEOUT, check_keys, one_line, wrong
+from .checks import BOOLEAN, COUNT, MATCHES, SECONDS, TEXT, TIMEOUT, check_keys, one_line, wrong
 
 Kind = Literal["python", "sql", "command", "project", "dagster"]
 Match = Literal["contains", "exact", "prefix", "glob", "regex"]
@@ -41,6 +43,7 @@ TASK_KEYS: Mapping[str, Rule] = {
 TAG_KEYS: Mapping[str, Rule] = {
     "match": MATCHES,
     "pattern": TEXT,
+    "ignore_case": BOOLEAN,
     "tasks": Rule("a list of tasks", lambda value: isinstance(value, (list, tuple)) and bool(value)),
 }
 
@@ -54,6 +57,7 @@ class Defaults:
     timeout: float = 0.0
     retries: int = 0
     retry_delay: float = RETRY_DELAY_SECONDS
+    ignore_case: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,12 +102,14 @@ class Tag:
         match: how `pattern` is looked for in a file's name.
         pattern: the tag itself, unless the rule says otherwise.
         tasks: in the order in which they were written.
+        ignore_case: whether capitals and small letters are the same.
     """
 
     name: str
     match: Match
     pattern: str
     tasks: tuple[Task, ...]
+    ignore_case: bool = False
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -111,16 +117,27 @@ class Tag:
         return tuple(dict.fromkeys(task.group for task in self.tasks))
 
     def fits(self, name: str) -> bool:
-        """Whether a file of this name has the tag."""
+        """Return True if a file of this name has the tag."""
+        # Some file systems keep an accent apart from its letter, as who wrote the pattern did not.
+        return self._finds(self.pattern, name) or (not name.isascii() and self._finds(_composed(self.pattern), _composed(name)))
+
+    def _finds(self, pattern: str, name: str) -> bool:
+        if self.match == "regex":
+            return re.search(pattern, name, re.IGNORECASE if self.ignore_case else 0) is not None
+        if self.ignore_case:
+            pattern, name = pattern.casefold(), name.casefold()
         if self.match == "contains":
-            return self.pattern in name
+            return pattern in name
         if self.match == "exact":
-            return self.pattern in (name, name.partition(".")[0], name.rpartition(".")[0])
+            return pattern in (name, name.partition(".")[0], name.rpartition(".")[0])
         if self.match == "prefix":
-            return name.startswith(self.pattern)
-        if self.match == "glob":
-            return fnmatch.fnmatchcase(name, self.pattern)
-        return re.search(self.pattern, name) is not None
+            return name.startswith(pattern)
+        return fnmatch.fnmatchcase(name, pattern)
+
+
+def _composed(text: str) -> str:
+    """Return a text with each accent and its letter as one character."""
+    return unicodedata.normalize("NFC", text)
 
 
 @dataclass(frozen=True)
@@ -170,7 +187,7 @@ def _tag(name: object, value: Any, defaults: Defaults, where: str) -> Tag:
     if match == "regex":
         _check_regex(pattern, where)
     tasks = tuple(_task(task, defaults, f"{where}[{number}]") for number, task in enumerate(keys["tasks"], 1))
-    return Tag(name, match, pattern, tasks)
+    return Tag(name, match, pattern, tasks, keys.get("ignore_case", defaults.ignore_case))
 
 
 def _check_regex(pattern: str, where: str) -> None:
@@ -222,10 +239,22 @@ def _what_runs(run: str | list[str], base: Path, where: str) -> tuple[Kind, tupl
         for prefix, kind in _PREFIXES.items():
             if run.startswith(prefix):
                 return kind, (run.removeprefix(prefix),)
-        if run.endswith((".py", ".sql")) or (base / run).expanduser().is_file():
+        if _is_path(run, base):
             return _of_file(run, (), base)
     words = run if isinstance(run, list) else _split(run, where)
     return _of_file(words[0], tuple(words[1:]), base)
+
+
+def _is_path(run: str, base: Path) -> bool:
+    """Return True if a task is the path of a file as a whole, blanks and all, and not a command with words."""
+    if (base / Path(run).expanduser()).is_file():
+        return True
+    first, *others = run.split()
+    if not run.endswith((".py", ".sql")) or not others:
+        return run.endswith((".py", ".sql"))
+    # Neither is there: a path with a blank whose file is still to be written, or a command whose last word is a script.
+    known = first.endswith((".py", ".sql")) or shutil.which(first) is not None
+    return not known and not any((base / Path(word).expanduser()).is_file() for word in (first, others[-1]))
 
 
 def _split(run: str, where: str) -> list[str]:

@@ -17,6 +17,7 @@ from ..engine.settings import FILE_NAME
 from ..engine.settings_rules import NOTIFY_ON, SECTIONS, Rule, one_of
 from ..engine.toml import read_toml
 from .checks import BOOLEAN, COUNT, DAYS, INTERVAL, POSITIVE, SECONDS, TEXT, TIMEOUT, check_keys, wrong
+from .protection import ignores_case, own_files, require_expendable
 from .rules import DEFAULT_LOGS, RETRY_DELAY_SECONDS, Defaults, Pipeline, read_pipeline
 
 Unmatched = Literal["log", "delete", "move"]
@@ -34,6 +35,7 @@ KEYS: Mapping[str, Rule] = {
     "existing": BOOLEAN,
     "unmatched": one_of("log", "delete", "move"),
     "unmatched_folder": TEXT,
+    "ignore_case": BOOLEAN,
     "max_workers": POSITIVE,
     "grace": SECONDS,
     "settle": SECONDS,
@@ -77,6 +79,7 @@ class WatchSettings:
         polling: whether to poll; None means only on a network file system.
         connections: URLs by name, with ``${NAME}`` not filled in yet.
         sender: who is told when a task fails; None means nobody.
+        own: files and folders that the watcher itself needs, each with what it is; they are never put away.
     """
 
     folder: Path
@@ -96,10 +99,17 @@ class WatchSettings:
     keep_days: float = KEEP_DAYS
     connections: Mapping[str, str] = field(default_factory=dict)
     sender: Sender | None = None
+    own: Mapping[Path, str] = field(default_factory=dict)
 
 
 def settings_of_dict(
-    pipeline: Mapping[str, Any], folder: str | Path | None = None, *, base: Path | None = None, where: str = "pipeline", **keys: Any
+    pipeline: Mapping[str, Any],
+    folder: str | Path | None = None,
+    *,
+    base: Path | None = None,
+    where: str = "pipeline",
+    source: Path | None = None,
+    **keys: Any,
 ) -> WatchSettings:
     """Make settings of a Python dict of tags.
 
@@ -108,6 +118,7 @@ def settings_of_dict(
         folder: what is watched; None is refused, as a dict names none.
         base: what relative paths are taken from; by default the folder of the program.
         where: what error texts call the dict.
+        source: the file that holds the dict; by default the program.
         keys: what ``[watch]`` may hold.
 
     Raises:
@@ -116,7 +127,8 @@ def settings_of_dict(
     keys = {key: str(value) if isinstance(value, Path) else value for key, value in keys.items() if value is not None}
     check_keys(SECTION, keys, {key: rule for key, rule in KEYS.items() if key != "tags"})
     base = (base or _program_folder()).absolute()
-    return _settings({**keys, "tags": pipeline}, folder, base, where, Environment(base / ENVIRONMENT_FILE, where))
+    program = Path(sys.argv[0]).absolute() if sys.argv and sys.argv[0] else base
+    return _settings({**keys, "tags": pipeline}, folder, base, where, Environment(base / ENVIRONMENT_FILE, where), source or program)
 
 
 def load_watch_settings(path: Path, folder: str | Path | None = None, **overrides: Any) -> WatchSettings:
@@ -132,7 +144,8 @@ def load_watch_settings(path: Path, folder: str | Path | None = None, **override
     """
     path = path.absolute()
     if path.suffix == ".py":
-        return settings_of_dict(_pipeline_of_script(path), folder, base=path.parent, where=f"{path.name}: PIPELINE", **overrides)
+        where = f"{path.name}: PIPELINE"
+        return settings_of_dict(_pipeline_of_script(path), folder, base=path.parent, where=where, source=path, **overrides)
     document = _read_toml(path)
     if SECTION not in document:
         raise SettingsError(
@@ -147,7 +160,7 @@ def load_watch_settings(path: Path, folder: str | Path | None = None, **override
     keys = {**keys, **{key: value for key, value in overrides.items() if value is not None}}
     connections = _connections(document.get("connections", {}))
     environment = Environment(path.parent / ENVIRONMENT_FILE, path.name)
-    settings = _settings(keys, folder, path.parent, f"{path.name}: {SECTION}.tags", environment, connections)
+    settings = _settings(keys, folder, path.parent, f"{path.name}: {SECTION}.tags", environment, path, connections)
     return replace(settings, sender=_sender(document, path, settings.folder))
 
 
@@ -175,15 +188,17 @@ def _settings(
     base: Path,
     where: str,
     environment: Environment,
+    source: Path,
     connections: Mapping[str, str] | None = None,
 ) -> WatchSettings:
     watched = _folder(keys, folder, base, environment)
-    pipeline = read_pipeline(keys.get("tags", {}), _defaults(keys, base), where)
+    pipeline = read_pipeline(keys.get("tags", {}), _defaults(keys, base, watched), where)
+    state = base / Path(keys["state"]).expanduser() if "state" in keys else state_folder(base, watched)
     settings = WatchSettings(
         folder=watched,
         pipeline=pipeline,
         base=base,
-        state=base / Path(keys["state"]).expanduser() if "state" in keys else state_folder(base, watched),
+        state=state,
         recursive=keys.get("recursive", False),
         existing=keys.get("existing", True),
         unmatched=keys.get("unmatched", "log"),
@@ -196,19 +211,22 @@ def _settings(
         polling=keys.get("polling"),
         keep_days=float(keys.get("keep_days", KEEP_DAYS)),
         connections=connections or {},
+        own=own_files(pipeline, base, state, source),
     )
     _check_unmatched(settings)
     _check_logs(settings)
+    require_expendable(settings)
     return settings
 
 
-def _defaults(keys: Mapping[str, Any], base: Path) -> Defaults:
+def _defaults(keys: Mapping[str, Any], base: Path, folder: Path) -> Defaults:
     return Defaults(
         base=base,
         logs=base / Path(keys.get("logs", DEFAULT_LOGS)).expanduser(),
         timeout=float(keys.get("timeout", 0.0)),
         retries=keys.get("retries", 0),
         retry_delay=float(keys.get("retry_delay", RETRY_DELAY_SECONDS)),
+        ignore_case=keys["ignore_case"] if "ignore_case" in keys else ignores_case(folder),
     )
 
 

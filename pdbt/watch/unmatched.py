@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from .journal import Journal
+from .protection import what_it_is
 from .settings import WatchSettings
 
 
@@ -17,6 +18,10 @@ def put_away(path: str, settings: WatchSettings, journal: Journal) -> None:
         settings: of the watcher.
         journal: told what was done, or why it could not be.
     """
+    needed = what_it_is(Path(path), settings) if settings.unmatched != "log" else ""
+    if needed:
+        journal.tell("unmatched", f"{path} has no tag, and is kept: it is {needed}", warning=True, file=path, action="log")
+        return
     try:
         done = _done(Path(path), settings)
     except OSError as error:

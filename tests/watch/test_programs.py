@@ -14,8 +14,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pdbt.engine.errors import BuildError
+from pdbt.engine.errors import BuildError, PdbtError
 from pdbt.watch.programs.dagster import wait_for_run
+from pdbt.watch.programs.project import bring_in
 from tests.conftest import MakeProject, RunProcess
 from tests.process.conftest import _nothing_left_behind, free_port, shop
 from tests.process.instances import Shop
@@ -67,6 +68,49 @@ def test_the_folder_of_sources_itself_can_be_watched(scene: Scene, make_project:
     assert errors(scene) == [None, None], logs(scene)
     with duckdb.connect(str(project / "db" / "database.duckdb"), read_only=True) as database:
         assert database.sql("SELECT count(*) FROM CUSTOMERS").fetchall() == [(2,)]
+
+
+def test_files_of_one_name_in_several_folders_are_several_tables(scene: Scene, make_project: MakeProject) -> None:
+    project = make_project("shop")
+    for city, number in (("paris", 1), ("lyon", 2), ("paris/north", 3)):
+        (scene.inbox / city).mkdir()
+        (scene.inbox / city / "orders.csv").write_text(f"id\n{number}\n", encoding="utf-8")
+    scene.start({"csv": [("project:shop", "1", str(scene.logs))]}, recursive=True, max_workers=3)
+    scene.drop("orders.csv", "id\n4\n")
+    wait_until(lambda: len(scene.history()) == 4)
+    assert errors(scene) == [None] * 4, logs(scene)
+    with duckdb.connect(str(project / "db" / "database.duckdb"), read_only=True) as database:
+        tables = ["PARIS_ORDERS", "LYON_ORDERS", "PARIS_NORTH_ORDERS", "ORDERS"]
+        assert [database.sql(f"SELECT id FROM {table}").fetchall() for table in tables] == [[(1,)], [(2,)], [(3,)], [(4,)]]
+
+
+@pytest.mark.parametrize(("first", "second"), [("a.b/c.csv", "a/b.c.csv"), ("a/b.csv", "a.b.csv")])
+def test_a_file_does_not_take_the_place_of_another_one(tmp_path: Path, first: str, second: str) -> None:
+    source = tmp_path / "shop" / "data" / "source"
+    source.mkdir(parents=True)
+    for name in (first, second):
+        (tmp_path / "inbox" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "inbox" / name).write_text(name, encoding="utf-8")
+    bring_in(tmp_path / "inbox" / first, source, tmp_path / "inbox")
+    with pytest.raises(PdbtError, match=r"would take the place of .*: both would become "):
+        bring_in(tmp_path / "inbox" / second, source, tmp_path / "inbox")
+    assert [path.read_text(encoding="utf-8") for path in source.iterdir()] == [first]
+    (tmp_path / "inbox" / first).write_text("new", encoding="utf-8")
+    bring_in(tmp_path / "inbox" / first, source, tmp_path / "inbox")
+    (tmp_path / "inbox" / first).unlink()  # what is gone claims nothing
+    bring_in(tmp_path / "inbox" / second, source, tmp_path / "inbox")
+    assert [path.read_text(encoding="utf-8") for path in source.iterdir()] == [second]
+
+
+def test_files_of_one_name_from_two_watched_folders_are_not_one(tmp_path: Path) -> None:
+    source = tmp_path / "shop" / "data" / "source"
+    source.mkdir(parents=True)
+    for name in ("north", "south"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "orders.csv").write_text(name, encoding="utf-8")
+    bring_in(tmp_path / "north" / "orders.csv", source, tmp_path / "north")
+    with pytest.raises(PdbtError, match=r"south/orders\.csv would take the place of .*north/orders\.csv"):
+        bring_in(tmp_path / "south" / "orders.csv", source, tmp_path / "south")
 
 
 def test_a_project_that_fails_is_a_task_that_fails(scene: Scene, make_project: MakeProject) -> None:

@@ -123,3 +123,54 @@ def test_what_is_not_allowed_is_named_with_what_is(document: Any, message: str, 
     assert message in caught.value.message
     assert hint in caught.value.hint
     assert caught.value.exit_code == 2
+
+
+# Commands and paths ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("run", "kind", "words"),
+    [
+        ("python3 x.py", "command", ("python3", "x.py")),
+        ("sh -c 'wc -l' sum.sql", "command", ("sh", "-c", "wc -l", "sum.sql")),
+        ("env A=1 python3 there.py", "command", ("env", "A=1", "python3", "there.py")),
+        ("nosuchpython there.py", "command", ("nosuchpython", "there.py")),
+        ("there.py other.py", "python", ("{base}/there.py", "other.py")),
+        ("with blank.py", "python", ("{base}/with blank.py",)),
+        ("with blank.sql", "sql", ("{base}/with blank.sql",)),
+        ("not anywhere.py", "python", ("{base}/not anywhere.py",)),
+        ("with blank.sh", "command", ("{base}/with blank.sh",)),
+    ],
+)
+def test_a_command_that_ends_in_a_script_is_a_command(tmp_path: Path, run: str, kind: str, words: tuple[str, ...]) -> None:
+    for name in ("there.py", "with blank.py", "with blank.sql", "with blank.sh"):
+        (tmp_path / name).touch()
+    document = {"x": [{"run": run, **({"connection": "sqlite://"} if kind == "sql" else {})}]}
+    task = read_pipeline(document, Defaults(base=tmp_path, logs=tmp_path), "PIPELINE").tags[0].tasks[0]
+    assert (task.kind, task.words) == (kind, tuple(word.format(base=tmp_path) for word in words))
+
+
+# Capitals -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("match", "pattern", "name"),
+    [
+        ("contains", "orders", "MY_ORDERS.CSV"),
+        ("prefix", "Straße", "STRASSE_1.csv"),
+        ("exact", "orders.csv", "Orders.CSV"),
+        ("glob", "*.Csv", "a.cSV"),
+        ("regex", r"^orders_\d+\.csv$", "ORDERS_7.CSV"),
+    ],
+)
+def test_a_tag_fits_whatever_the_case_when_the_settings_say_so(match: str, pattern: str, name: str) -> None:
+    keys = {"match": match, "pattern": pattern, "tasks": [TASK]}
+    assert names({"x": keys}, name) == []
+    assert names({"x": {**keys, "ignore_case": True}}, name) == ["x"]
+    ignoring = Defaults(base=Path("/base"), logs=Path("/base/logs"), ignore_case=True)
+    assert [tag.name for tag in read_pipeline({"x": keys, "y": {**keys, "ignore_case": False}}, ignoring, "P").matching(name)] == ["x"]
+
+
+def test_an_accent_apart_from_its_letter_is_the_same_name() -> None:
+    assert names({"café": [TASK]}, "cafe\u0301.csv") == ["café"]
+    assert names({"e": [TASK]}, "e\u0301.csv") == ["e"]

@@ -335,3 +335,29 @@ def test_any_command_can_be_a_task(scene: Scene, command: str | list[str]) -> No
     assert [line["error"] for line in scene.history()] == [None]
     copy = scene.home / ("copy" if isinstance(command, str) else "a.csv")
     assert copy.read_text(encoding="utf-8") == "content"
+
+
+NAMES = [
+    "a b.csv",
+    "-rf --help.csv",
+    "$(touch pwned).csv",
+    "`touch pwned`; touch pwned.csv",
+    "a\nwarning: b.csv",
+    "it's \"é😀\\.csv",
+    "%s{0}*?.csv",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_reaches_a_task_as_it_is(scene: Scene, name: str) -> None:
+    shell = ["sh", "-c", 'printf "%s" "$1" >"$TOLD.said"; printf "%s" "$PDBT_FILE" >"$TOLD.file"', "sh"]
+    scene.start({"csv": [scene.task("a.py"), {"run": shell, "logs": str(scene.logs), "group": "2"}]})
+    path = scene.drop(name)
+    wait_until(lambda: len(scene.history()) == 2)
+    assert [line["error"] for line in scene.history()] == [None, None]
+    (told,) = scene.told()
+    said = [Path(f"{scene.told_file}.{end}").read_text(encoding="utf-8") for end in ("said", "file")]
+    assert [told["file"], told["PDBT_FILE"], *said] == [str(path)] * 4
+    assert told["arguments"] == [str(path)]
+    assert not list(scene.home.rglob("pwned*"))
+    assert [line for line in scene.log_lines().splitlines() if line.startswith("warning")] == []
