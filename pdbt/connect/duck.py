@@ -157,7 +157,8 @@ class DuckDB:
         shown = ", ".join(f"CAST({sql.quoted(column.name)} AS {column.native}) AS {sql.quoted(column.name)}" for column in writing.columns)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {staging} AS SELECT {shown} FROM {sql.quoted(ROWS)}")
         sql.refuse_bad_keys(writing, *connection.execute(sql.bad_keys_select(staging, writing.key)).fetchall()[0])
-        for statement in sql.merge_statements(target, staging, writing.columns, writing.key):
+        on = sql.same_key(writing.key, sql.texts_of(writing, '({} COLLATE "C")'))
+        for statement in sql.merge_statements(target, staging, writing.columns, writing.key, on=on):
             connection.execute(statement)
         connection.execute(f"DROP TABLE {staging}")
 

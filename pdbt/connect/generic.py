@@ -21,9 +21,9 @@ from sqlalchemy import exc
 from .address import Address
 from .base import BATCH_ROWS, Column, ConnectionLost, Reading, Table, TransferFailed, TransferRefused, Writing, first_line, matching
 from .faults import OTHER, PASSWORD, fault
-from .generic_types import EMPTY_TEXT_IS_NULL, NATIVE, TRANSACTIONAL_DDL, WITHOUT_NAN, keeps_microseconds, kind_of, native_type
+from .generic_types import AS_BYTES, EMPTY_TEXT_IS_NULL, NATIVE, TRANSACTIONAL_DDL, WITHOUT_NAN, keeps_microseconds, kind_of, native_type
 from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, holds
-from .sql import refuse_bad_keys
+from .sql import refuse_bad_keys, texts_of
 from .values import converted, refuse_not_finite, refused, with_uuid_texts
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Generic:
         if self._dialect.name not in NATIVE:
             message = f"pdbt does not write to {self._dialect.name}: what its types hold unchanged is not known."
             raise TransferRefused(message, "It can be read from.")
-        native = native_type(self._dialect.name, kind, key=key)
+        native = native_type("mariadb" if getattr(self._dialect, "is_mariadb", False) else self._dialect.name, kind, key=key)
         return (native, kind) if native is not None else None
 
     def create_statement(self, table: Table, columns: Sequence[Column], key: Sequence[str] = ()) -> str:
@@ -188,7 +188,7 @@ class Generic:
             stack.callback(self._drop, staging)
             with self._engine.begin() as connection:
                 rows = self._insert(connection, self._name(staging), writing.columns, batches)
-                refuse_bad_keys(writing, *self._bad_keys(connection, staging, keys))
+                refuse_bad_keys(writing, *self._bad_keys(connection, writing, staging, keys))
                 self._execute(connection, *self._merge(writing, staging, keys))
         return rows
 
@@ -196,6 +196,9 @@ class Generic:
         """Return UPDATE and INSERT in SQL that every dialect knows."""
         target, names = self._name(writing.table), [self._quote(column.name) for column in writing.columns]
         on = " AND ".join(f"s.{key} = {target}.{key}" for key in keys)
+        if (shape := AS_BYTES.get(self._dialect.name)) is not None:
+            texts = map(self._quote, texts_of(writing, shape))
+            on = " AND ".join([on, *(f"{shape.format(f's.{text}')} = {shape.format(f'{target}.{text}')}" for text in texts)])
         source = f"{self._name(staging)} s"  # Oracle knows no AS here
         changed = [f"{name} = (SELECT s.{name} FROM {source} WHERE {on})" for name in names if name not in keys]
         update = f"UPDATE {target} SET {', '.join(changed)} WHERE EXISTS (SELECT 1 FROM {source} WHERE {on})"
@@ -203,8 +206,9 @@ class Generic:
         insert = f"INSERT INTO {target} ({listed}) SELECT {given} FROM {source} WHERE NOT EXISTS (SELECT 1 FROM {target} WHERE {on})"
         return [*([update] if changed else []), insert]
 
-    def _bad_keys(self, connection: sqlalchemy.Connection, staging: Table, keys: Sequence[str]) -> tuple[int, int]:
-        listed, name = ", ".join(keys), self._name(staging)
+    def _bad_keys(self, connection: sqlalchemy.Connection, writing: Writing, staging: Table, keys: Sequence[str]) -> tuple[int, int]:
+        shapes, name = texts_of(writing, AS_BYTES.get(self._dialect.name, "{}")), self._name(staging)
+        listed = ", ".join(shapes.get(key, "{}").format(quoted) for key, quoted in zip(writing.key, keys, strict=True))
         nulls = " OR ".join(f"{key} IS NULL" for key in keys)
         twice = f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM {name} GROUP BY {listed} HAVING count(*) > 1) q"
         selects = (f"SELECT count(*) FROM {name} WHERE {nulls}", twice)

@@ -73,7 +73,19 @@ NATIVE: Mapping[str, Mapping[str, str]] = {
 """By the name of SQLAlchemy's dialect; a dialect that is not here is read and not written."""
 
 DECIMALS = {"mssql": "decimal", "oracle": "number", "snowflake": "number", "mysql": "decimal", "mariadb": "decimal"}
-KEY_TEXT = {"mssql": "nvarchar(450)", "oracle": "varchar2(1000 char)", "mysql": "varchar(255)", "mariadb": "varchar(255)"}
+KEY_TEXT = {
+    "mssql": "nvarchar(450)",
+    "oracle": "varchar2(1000 char)",
+    "mysql": "varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin",
+    "mariadb": "varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin",
+}
+# The shape of the expression by whose value texts compare by their bytes, where a collation may take two for one.
+AS_BYTES = {
+    "mssql": "CAST({} AS varbinary(max))",
+    "mysql": "CAST({} AS BINARY)",
+    "mariadb": "CAST({} AS BINARY)",
+    "sqlite": "{} COLLATE BINARY",
+}
 WITHOUT_NAN = ("mssql", "mysql", "mariadb", "sqlite")
 EMPTY_TEXT_IS_NULL = ("oracle",)
 TRANSACTIONAL_DDL = ("mssql", "sqlite")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -32,6 +33,7 @@ from .mysql_load import Load, execute, load_rows
 from .mysql_rows import row_batches
 from .mysql_tls import tls_arguments
 from .mysql_types import NATIVE, besides_type, described, kind_of
+from .mysql_upsert import BYTEWISE, merge, require_keys
 from .values import convert
 
 if TYPE_CHECKING:
@@ -84,8 +86,6 @@ _COLLATIONS = f"""
     WHERE table_schema = {_SCHEMA} AND table_name = %s AND collation_name IS NOT NULL
 """
 _ENGINE = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
-_UPDATE = "UPDATE {target} AS t JOIN {staging} AS s ON {on} SET {set}"
-_FORGET = "DELETE s FROM {staging} AS s JOIN {target} AS t ON {on}"  # MariaDB joins by hash only where it is set to
 
 
 class MySQL:
@@ -165,9 +165,9 @@ class MySQL:
         if element(kind) is not None:
             return None
         if kind == "VARCHAR" and key:
-            return f"varchar({KEY_CHARACTERS}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", kind
+            return f"varchar({KEY_CHARACTERS}) CHARACTER SET utf8mb4 COLLATE {self._collation}", kind
         if kind == "VARCHAR":
-            return "longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", kind
+            return f"longtext CHARACTER SET utf8mb4 COLLATE {self._collation}", kind
         if kind == "UUID":
             # MariaDB's own type takes no UUID of another variant than RFC 4122's.
             return "char(36) CHARACTER SET ascii COLLATE ascii_bin COMMENT 'UUID'", kind
@@ -269,20 +269,20 @@ class MySQL:
         return load_rows(connection, Load(sql.table_name(writing.table), writing.columns), batches)
 
     def _upsert(self, connection: Any, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
-        staging, keys = sql.quoted(STAGING), sql.listed(writing.key)
+        staging = sql.quoted(STAGING)
         lines = [f"{sql.quoted(column.name)} {column.native} NULL" for column in self._collated(writing)]
-        execute(connection, f"CREATE TEMPORARY TABLE {staging} ({', '.join(lines)}, KEY ({keys})) {_ENGINE}")
+        execute(connection, f"CREATE TEMPORARY TABLE {staging} ({', '.join(lines)}, KEY ({sql.listed(writing.key)})) {_ENGINE}")
         rows = load_rows(connection, Load(staging, writing.columns), batches)
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT coalesce(sum({sql.nulls_of(writing.key)}), 0), count(*) - count(DISTINCT {keys}) FROM {staging}")
-            missing, twice = cursor.fetchone()
-        sql.refuse_bad_keys(writing, int(missing), int(twice) - int(missing))
+        require_keys(connection, writing, staging)
         connection.commit()
         self._prepare(connection, writing)
-        target = sql.table_name(writing.table)
-        for statement in sql.merge_statements(target, staging, writing.columns, writing.key, _UPDATE, changes="t.", forget=_FORGET):
-            execute(connection, statement)
+        merge(connection, writing, staging)
         return rows
+
+    @functools.cached_property
+    def _collation(self) -> str:
+        """The collation of text columns that are made here."""
+        return next((str(name) for (name,) in self._rows(BYTEWISE)), "utf8mb4_bin")
 
     def _collated(self, writing: Writing) -> list[Column]:
         """Return the columns with the collations of the target: keys that differ for the one must differ for the other."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .base import Column, TransferFailed
+from .lengths import refuse_changed_by_mysql
 from .sql import listed, quoted
 from .values import refuse_not_finite, refused, uuid_texts, with_uuid_texts
 
@@ -99,6 +100,7 @@ def _checked(batches: Iterator[pa.RecordBatch], columns: Sequence[Column]) -> It
     for batch in batches:
         refuse_not_finite(batch, columns, "MySQL", infinite=True)
         _refuse_other_times(batch, columns)
+        refuse_changed_by_mysql(batch, columns)
         yield batch
 
 

@@ -28,6 +28,7 @@ from .base import (
 from .divided import read_divided, why_undivided
 from .faults import postgresql_fault
 from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, decimal, element
+from .lengths import refuse_changed_by_postgresql
 from .postgresql_replace import cascading, stays, swap
 from .postgresql_types import NATIVE, kind_of, open_kind
 from .values import convert, mapped
@@ -48,6 +49,12 @@ _TABLES = """
 _COLUMNS = """
     SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum
+"""
+# Texts that differ in case or accents may be the same to a collation (of PostgreSQL 12 and later), and are to the type citext.
+_LOOSE = """
+    SELECT attname FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid LEFT JOIN pg_collation c ON c.oid = attcollation
+    WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
+    AND (t.typname = 'citext' OR to_jsonb(c) ->> 'collisdeterministic' = 'false')
 """
 _OVERRIDING = "OVERRIDING SYSTEM VALUE "  # a column that is GENERATED ALWAYS takes what arrives, too
 
@@ -161,7 +168,8 @@ class PostgreSQL:
         jsonb = [column.native == "jsonb" for column in writing.columns]
         types = [pa.binary() if column.native in ("jsonb", "uuid") else arrow_type(column.kind) for column in writing.columns]
         schema = schema_of([(column.name, kind) for column, kind in zip(writing.columns, types, strict=True)])
-        source = Source(schema, (_as_sent(batch, schema, jsonb) for batch in batches))
+        checked = mapped(batches, lambda batch: refuse_changed_by_postgresql(batch, writing.columns, writing.key))
+        source = Source(schema, (_as_sent(batch, schema, jsonb) for batch in checked))
         with contextlib.closing(self._session(transaction=True)) as session, source.telling():
             session.execute("SET LOCAL lock_timeout = '60s'", "SET LOCAL client_min_messages = 'error'")
             write = {"replace": self._replace, "append": self._append, "upsert": self._upsert}[writing.mode]
@@ -212,12 +220,19 @@ class PostgreSQL:
 
     def _upsert(self, session: Session, writing: Writing, source: Source) -> None:
         self._prepare(session, writing)
-        target, staging = sql.table_name(writing.table), self._staged(session, writing, source)
-        sql.refuse_bad_keys(writing, **session.rows(sql.bad_keys_select(staging, writing.key))[0])
+        target, as_bytes = sql.table_name(writing.table), self._loose_keys(writing)
+        staging = self._staged(session, writing, source)
+        sql.refuse_bad_keys(writing, **session.rows(sql.bad_keys_select(staging, writing.key, as_bytes))[0])
         session.execute(f"CREATE INDEX ON {staging} ({sql.listed(writing.key)})", f"ANALYZE {staging}")
         # Nobody else may add a row of the same key between the two statements; readers go on.
         session.execute(f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
-        session.execute(*sql.merge_statements(target, staging, writing.columns, writing.key, overriding=_OVERRIDING))
+        on = sql.same_key(writing.key, as_bytes, indexed=False)
+        session.execute(*sql.merge_statements(target, staging, writing.columns, writing.key, overriding=_OVERRIDING, on=on))
+
+    def _loose_keys(self, writing: Writing) -> dict[str, str]:
+        """Return the expression by whose value a key compares by its bytes, of those that the target compares in another way."""
+        loose = {str(name) for (name,) in self._rows(_LOOSE, sql.table_name(writing.table))}
+        return {name: '{}::text COLLATE "C"' for name in writing.key if name in loose}
 
     def _staged(self, session: Session, writing: Writing, source: Source) -> str:
         """Put the rows into a table of this transaction; return its name, quoted."""

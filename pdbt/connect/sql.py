@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .base import Column, Reading, Table, TransferRefused, Writing
 
@@ -55,6 +55,7 @@ def merge_statements(
     changes: str = "",
     overriding: str = "",
     forget: str = "",
+    on: str = "",
 ) -> list[str]:
     """Return the UPDATE, where there is something to update, and the INSERT that bring staged rows into a target by key.
 
@@ -68,9 +69,10 @@ def merge_statements(
         overriding: what an INSERT says to give values to columns that the database would fill by itself.
         forget: the shape of a DELETE of the staged rows that the target has, with {target}, {staging} and {on}; for a database that
             looks through the whole target for each row that it is to leave out of an INSERT.
+        on: when a row of the target, t, and a staged one, s, have the same key; by default when all its columns are equal.
     """
     names = [column.name for column in columns]
-    on = " AND ".join(f"t.{name} = s.{name}" for name in map(quoted, key))
+    on = on or same_key(key)
     changed = ", ".join(f"{changes}{quoted(name)} = s.{quoted(name)}" for name in names if name not in key)
     given = ", ".join(f"s.{quoted(name)}" for name in names)
     statements = [update.format(target=target, staging=staging, set=changed, on=on)] if changed else []
@@ -81,16 +83,41 @@ def merge_statements(
     return [*statements, f"{insert} LEFT JOIN {target} AS t ON {on} WHERE t.{quoted(key[0])} IS NULL"]
 
 
+def same_key(key: Sequence[str], as_bytes: Mapping[str, str] | None = None, *, indexed: bool = True) -> str:
+    """Return the condition that a row of t and one of s have the same key.
+
+    Args:
+        key: its columns.
+        as_bytes: the shape, with {}, of the expression by whose value a column compares by its bytes, for columns whose collation may
+            take two texts for one.
+        indexed: whether these compare by their collation first, by which an index finds them.
+    """
+    conditions = []
+    for column in key:
+        one, other, shape = f"t.{quoted(column)}", f"s.{quoted(column)}", (as_bytes or {}).get(column)
+        if shape is None or indexed:
+            conditions.append(f"{one} = {other}")
+        if shape is not None:
+            conditions.append(f"{shape.format(one)} = {shape.format(other)}")
+    return " AND ".join(conditions)
+
+
+def texts_of(writing: Writing, shape: str) -> dict[str, str]:
+    """Return the shape of an expression for each text column of the key."""
+    return {column.name: shape for column in writing.columns if column.name in writing.key and column.kind in ("VARCHAR", "JSON")}
+
+
 def nulls_of(key: Sequence[str]) -> str:
     """Return the condition that a row has no value in a column of the key."""
     return " OR ".join(f"{quoted(name)} IS NULL" for name in key)
 
 
-def bad_keys_select(staging: str, key: Sequence[str]) -> str:
+def bad_keys_select(staging: str, key: Sequence[str], as_bytes: Mapping[str, str] | None = None) -> str:
     """Return the SELECT that counts the staged rows without a key, and those whose key another row has too."""
+    keys = ", ".join(f"{(as_bytes or {}).get(name, '{}').format(quoted(name))} AS k{place}" for place, name in enumerate(key))
     rows = f"(SELECT count(*) FROM {staging})"
     nulls = f"(SELECT count(*) FROM {staging} WHERE {nulls_of(key)})"
-    return f"SELECT {nulls} AS nulls, {rows} - (SELECT count(*) FROM (SELECT DISTINCT {listed(key)} FROM {staging}) AS q) AS twice"
+    return f"SELECT {nulls} AS nulls, {rows} - (SELECT count(*) FROM (SELECT DISTINCT {keys} FROM {staging}) AS q) AS twice"
 
 
 def refuse_bad_keys(writing: Writing, nulls: int, twice: int) -> None:

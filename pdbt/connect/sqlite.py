@@ -152,7 +152,8 @@ class SQLite:
         self._stage(session, writing, source)
         sql.refuse_bad_keys(writing, **session.rows(sql.bad_keys_select(STAGING, writing.key))[0])
         session.execute(f"CREATE INDEX pdbt_rows_key ON {STAGING} ({sql.listed(writing.key)})")
-        session.execute(*sql.merge_statements(target, STAGING, writing.columns, writing.key))
+        on = sql.same_key(writing.key, dict.fromkeys(writing.key, "{} COLLATE BINARY"))
+        session.execute(*sql.merge_statements(target, STAGING, writing.columns, writing.key, on=on))
         session.execute(f"DROP TABLE {STAGING}")
 
     def _require_no_triggers(self, table: Table) -> None:
