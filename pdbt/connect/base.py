@@ -24,13 +24,20 @@ class TransferRefused(PdbtError, ValueError):
     Attributes:
         column: the column at fault; empty when it is not one.
         kind: its kind.
+        in_script: the hint for who meets it in a script of a project, which has no options of `pdbt transfer`.
     """
 
-    def __init__(self, message: str, hint: str = "", *, column: str = "", kind: str = "") -> None:
-        """Keep the column beside the sentence."""
+    def __init__(self, message: str, hint: str = "", *, column: str = "", kind: str = "", in_script: str = "") -> None:
+        """Keep the column next to the sentence."""
         super().__init__(message, hint)
         self.column = column
         self.kind = kind
+        self.in_script = in_script or hint
+
+    def of_script(self, label: str = "") -> TransferRefused:
+        """Return the refusal as a script of a project meets it; `label` is the script, if the sentence is to say which."""
+        message = self.message if self.message.startswith(label) else f"{label}: {self.message}"
+        return TransferRefused(message, self.in_script, column=self.column, kind=self.kind)
 
 
 class TransferFailed(BuildError):
@@ -189,4 +196,5 @@ def refuse_cascades(target: Table, children: Sequence[str]) -> None:
         raise TransferRefused(
             f"Replacing {target} would delete or change rows of {', '.join(children)}, by ON DELETE of a foreign key.",
             "Use --mode upsert with --key, or drop the foreign key.",
+            in_script="Write -- mode: upsert and -- key: id, or drop the foreign key.",
         )

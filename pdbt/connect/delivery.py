@@ -7,7 +7,7 @@ from pathlib import Path
 from ..engine.databases.postgres_names import folded
 from ..engine.settings import load_settings
 from .address import read_address
-from .base import Reading, Table
+from .base import Reading, Table, TransferRefused
 from .connections import resolve
 from .execution import Transfer, carry_out
 
@@ -31,6 +31,8 @@ def deliver(project: Path, published: str, table: str, target: str, mode: str, k
     home, _, wanted = rest.rpartition(".")
     origin = read_address(published, project)
     own = folded(table) if origin.driver.name == "PostgreSQL" else table
-    return carry_out(
-        Transfer(origin, resolve(name, load_settings(project)), Reading(Table("", own)), Table(home, wanted), mode, key, schema=schema)
-    ).rows
+    target_address = resolve(name, load_settings(project))
+    try:
+        return carry_out(Transfer(origin, target_address, Reading(Table("", own)), Table(home, wanted), mode, key, schema=schema)).rows
+    except TransferRefused as refusal:
+        raise refusal.of_script() from refusal

@@ -15,6 +15,7 @@ from .casts import casting
 from .engines import open_engine
 from .faults import BUSY, PORT, ConnectionFault
 from .kinds import UNKNOWN, read_kind
+from .names import require_name, require_table_names
 from .schema import decide
 from .stream import ahead, closed
 from .telling import Telling
@@ -191,6 +192,10 @@ def _decided(wanted: Transfer, origin: Engine, destination: Engine) -> tuple[tup
     described = origin.describe(wanted.reading)
     columns = tuple(Column(column.name, wanted.casts.get(column.name, column.kind), column.native) for column in described)
     _require_known(wanted, columns)
+    for column in columns:
+        require_name(
+            wanted.destination, "column", column.name, "Give it a shorter one with AS in --query.", "Give it a shorter one with AS."
+        )
     native = wanted.origin.driver is wanted.destination.driver and not wanted.origin.driver.generic
     writing = decide(wanted.table, columns, destination, wanted.mode, wanted.key, wanted.schema, native, wanted.casts)
     return columns, writing, _statements(writing, destination)
@@ -208,6 +213,7 @@ def _statements(writing: Writing, destination: Engine) -> tuple[str, ...]:
 
 
 def _check(wanted: Transfer) -> None:
+    require_table_names(wanted.reading, wanted.origin, wanted.table, wanted.destination)
     if wanted.mode not in MODES:
         raise TransferRefused(f"There is no mode {wanted.mode!r}.", f"It is one of {', '.join(MODES)}.")
     if wanted.mode == "upsert" and not wanted.key:

@@ -123,6 +123,8 @@ def _queried(project: Path, script: Script, since: Cursor | None, fresh: Path) -
         return retried(lambda: _fetch(project, script, since, fresh))[0]
     except ConnectionLost:
         raise
+    except TransferRefused as refusal:
+        raise refusal.of_script(script.label) from refusal
     except TransferFailed as error:  # there is no target whose state could be told
         raise TransferFailed(f"{script.label}: {error.message}", "Mend the query.") from error
 

@@ -15,6 +15,7 @@ from .connections import project_settings, resolve
 from .engines import open_engine
 from .execution import Transfer, Transferred, carry_out
 from .kinds import read_kind
+from .names import require_table_names
 from .telling import telling_of
 
 QUERY_NAME = "query"
@@ -116,6 +117,8 @@ def choose(
     if not found:
         raise TransferRefused(f"{start.label} has no table that fits {tables}.", "Try a pattern as '*' or 'sales.*'.")
     _require_names_apart(found, end)
+    for one in found:
+        require_table_names(Reading(one), start, Table("", one.name), end)
     return [wanted(Reading(one, "", where), Table("", one.name)) for one in found]
 
 

@@ -31,7 +31,7 @@ from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, decimal, element
 from .lengths import refuse_changed_by_postgresql
 from .postgresql_replace import cascading, stays, swap
 from .postgresql_types import NATIVE, kind_of, open_kind
-from .values import convert, mapped
+from .values import convert, mapped, refused
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -287,8 +287,7 @@ class PostgreSQL:
             name = sql.quoted(column.name)
             found = self._rows(f"SELECT 1 FROM {sql.relation(reading)} WHERE array_ndims({name}) > 1 LIMIT 1")
             if found:
-                message = f"Column {column.name} ({column.native}) holds arrays of arrays."
-                raise TransferRefused(message, f"To send it as text: --cast {column.name}=VARCHAR", column=column.name, kind=column.kind)
+                raise refused(column, "arrays of arrays")
 
     def _schema_of(self, table: Table) -> str:
         select = "SELECT nspname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid = to_regclass(%s)"

@@ -63,6 +63,7 @@ def _stored(column: Column, destination: Engine, is_key: bool, native: bool) -> 
             f"To send it as something else: --cast {column.name}={other}",
             column=column.name,
             kind=column.kind,
+            in_script=f"Cast {column.name} to another type in the SELECT.",
         )
     declared, kind = found
     keeps = native and kind == column.kind and not is_key and _names_a_type(column.native)
@@ -106,4 +107,5 @@ def _differs(writing: Writing, column: Column, has: str, what: str) -> TransferR
         f"Send it as another type with --cast {column.name}=TYPE, or replace the table.",
         column=column.name,
         kind=column.kind,
+        in_script=f"Cast {column.name} to that type in the SELECT, or write -- mode: replace.",
     )

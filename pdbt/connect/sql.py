@@ -125,7 +125,9 @@ def refuse_bad_keys(writing: Writing, nulls: int, twice: int) -> None:
     keys = ", ".join(writing.key)
     if nulls:
         raise TransferRefused(
-            f"{nulls:,} of the rows have no value in the key {keys}.", "Leave them out with --where, or take another key."
+            f"{nulls:,} of the rows have no value in the key {keys}.",
+            "Leave them out with --where, or take another key.",
+            in_script="Leave them out with WHERE in the SELECT, or take another key.",
         )
     if twice:
         raise TransferRefused(

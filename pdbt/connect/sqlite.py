@@ -119,7 +119,11 @@ class SQLite:
         """Return the DDL that adds columns; SQLite changes no type."""
         if writing.widened:
             names = ", ".join(column.name for column in writing.widened)
-            raise TransferRefused(f"SQLite cannot change the type of a column ({names}).", "Replace the table, or add --cast.")
+            raise TransferRefused(
+                f"SQLite cannot change the type of a column ({names}).",
+                "Replace the table, or add --cast.",
+                in_script=f"Cast {names} to what it was in the SELECT, or write -- mode: replace.",
+            )
         return sql.alter_statements(sql.quoted(writing.table.name), writing)
 
     def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:

@@ -53,6 +53,7 @@ def refused(column: Column, reason: str) -> TransferRefused:
         f"To send it as text: --cast {column.name}=VARCHAR",
         column=column.name,
         kind=column.kind,
+        in_script=f"Cast {column.name} to text in the SELECT, or leave such rows out with WHERE.",
     )
 
 

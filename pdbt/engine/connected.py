@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .databases.name_limits import too_long
 from .errors import GraphError, MissingLibrary, PdbtError
 from .files import Discovered, table_name, write_durably
 from .graph import Node
@@ -27,6 +28,7 @@ from .state import State, text_hash
 FOLDER = "scripts/source"
 MODES = ("replace", "append", "upsert")
 _LIBRARY = "pdbt.connect"
+_SERVERS = {"postgresql": "PostgreSQL", "postgres": "PostgreSQL", "mysql": "MySQL", "mariadb": "MySQL"}  # by the scheme of a URL
 _LANDED = "db/.work/landed"
 _DELIVERED = "db/.work/delivered.json"
 
@@ -76,15 +78,22 @@ class Load:
     schema: str
 
 
-def check_deliveries(nodes: Iterable[Node]) -> None:
+def check_deliveries(settings: Settings, nodes: Iterable[Node]) -> None:
     """Look before anything is done whether every ``-- load:`` says what can be.
 
     Raises:
         GraphError: one does not; names the file.
     """
     for node in nodes:
-        if node.layer == "final":
-            _load(node)
+        load = _load(node) if node.layer == "final" else None
+        if load is None:
+            continue
+        connection, _, rest = load.target.partition(".")
+        product = _SERVERS.get(settings.connections.get(connection, "").partition("://")[0].partition("+")[0].lower(), "")
+        schema, _, table = rest.rpartition(".")
+        for what, name in (("schema", schema), ("table", table)):
+            if said := too_long(product, what, name):
+                raise GraphError(f"{node.label}: {said}", "Write a shorter name behind -- load:")
 
 
 def deliver(settings: Settings, nodes: Iterable[Node], state: State, report: Report) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from .connected import check_deliveries, with_landed
 from .databases import open_database
+from .databases.name_limits import require_names_apart
 from .errors import PdbtError, RunInProgress
 from .files import Discovered, discover_sources
 from .graph import Graph, Reader, read_graph
@@ -220,5 +221,7 @@ def _graph(settings: Settings, state: State, database: Database) -> tuple[Graph,
     reader = Reader(state.references)
     graph = read_graph(settings.project, discovered.tables, reader, database.external)
     state.references = reader.used
-    check_deliveries(graph.built())
+    check_deliveries(settings, graph.built())
+    if database.dialect == "postgresql":
+        require_names_apart((node.name, node.label) for node in graph.nodes.values())
     return graph, discovered

@@ -121,8 +121,11 @@ class SqlSource(BaseHandler):
             reading = base.Reading(select=self.query)
             columns = engine.describe(reading)
             self._refuse_mixed(columns)
-            for batch in engine.read(reading, columns):
-                yield pa.Table.from_batches([batch])
+            try:
+                for batch in engine.read(reading, columns):
+                    yield pa.Table.from_batches([batch])
+            except base.TransferRefused as refusal:
+                raise refusal.of_script(f"Node {self.node}") from refusal
 
     def _refuse_mixed(self, columns: Sequence[Any]) -> None:
         """Refuse numbers that no type holds: they would come as text."""

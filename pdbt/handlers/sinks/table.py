@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...engine.errors import PdbtError
+from ...engine.databases.name_limits import too_long
+from ...engine.errors import PdbtError, SettingsError
 from ..errors import BatchRefused
 from ..nodes import BaseSink, Batch
 from .stores import LEDGER, Store, StoreFailed, plain, store_of
@@ -36,10 +37,14 @@ class TableSink(BaseSink):
             project: the project whose connections are meant; by default that of the working folder.
 
         Raises:
-            SettingsError: the target is none of these.
+            SettingsError: the target is none of these, or it would cut the table's name.
         """
         self.target = find_target(target, Path(project) if project is not None else None)
         self.table = table
+        schema, _, name = table.partition(".") if self.target.kind == "PostgreSQL" and "." in table else ("", "", table)
+        for what, part in (("schema", schema), ("table", name)):
+            if said := too_long(self.target.kind, what, part):
+                raise SettingsError(said, "Give it a shorter name.", key="table", received=table)
         self._store: Store | None = None
         self._columns: list[str] = []
 
@@ -104,6 +109,7 @@ class TableSink(BaseSink):
     def _insert(self, store: Store, rows: pa.Table) -> None:
         columns = self._columns or store.columns(self.table)
         if not columns:
+            self._require_names(rows.column_names)
             store.create(self.table, rows.schema)
             columns = rows.column_names
         known = {column.lower() for column in columns}
@@ -114,6 +120,12 @@ class TableSink(BaseSink):
             )
         store.insert(self.table, rows)
         self._columns = columns
+
+    def _require_names(self, names: Iterable[str]) -> None:
+        """Refuse columns whose names the target would cut: the next batch would not find them."""
+        said = next((said for name in names if (said := too_long(self.target.kind, "column", name))), "")
+        if said:
+            raise BatchRefused(f"Table {self.table}: {said}", "Give it a shorter name in a step before.")
 
     @property
     def _ledger(self) -> str:
