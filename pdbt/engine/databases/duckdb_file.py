@@ -10,6 +10,7 @@ from ..errors import BuildError
 from ..reading.model import Column
 from . import exports
 from .arrow import plain_table
+from .carried import carried, in_arrow
 from .duckdb_beginning import CATALOG, Beginning, no_writer
 from .files import DatabaseFiles
 from .names import quoted
@@ -92,8 +93,9 @@ class DuckDBFile:
 
     def read(self, table: str) -> pa.Table:
         """Return the whole table."""
+        shown = carried(self.columns(table), in_arrow)
         with told(table):
-            return finish(self.reader).sql(f"FROM {quoted(table)}").to_arrow_table()
+            return finish(self.reader).sql(f"SELECT {shown} FROM {quoted(table)}").to_arrow_table()
 
     def drop(self, table: str) -> None:
         """Remove the table if it is there."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .carried import in_csv, in_json, in_parquet, selected
 from .names import text
-from .reader import count
+from .reader import count, refusals_told
 from .sheets import write_sheet
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ OPTIONS = {
     "parquet": "FORMAT parquet",
     "json": "FORMAT json, ARRAY true, COMPRESSION none",
 }
+OTHER_FORMAT = "Set another [export] format in pdbt.toml, or give the column another value or type in its SQL."
 FORMATS = (*OPTIONS, "xlsx")
+_CARRIED = {"csv": in_csv, "parquet": in_parquet, "json": in_json}
 
 
 def export(connection: duckdb.DuckDBPyConnection, table: str, relation: str, path: Path, file_format: str) -> int:
@@ -32,7 +35,13 @@ def export(connection: duckdb.DuckDBPyConnection, table: str, relation: str, pat
 
     Returns:
         The number of rows.
+
+    Raises:
+        BuildError: the format cannot hold a value unchanged; names the column.
+        duckdb.Error: anything else.
     """
-    if file_format == "xlsx":
-        return write_sheet(connection, table, relation, path)
-    return count(connection, f"COPY (FROM {relation}) TO {text(path)} ({OPTIONS[file_format]}, USE_TMP_FILE false)") or 0
+    with refusals_told(f"The export of {table}", OTHER_FORMAT):
+        if file_format == "xlsx":
+            return write_sheet(connection, table, relation, path)
+        _, select = selected(connection, relation, _CARRIED[file_format])
+        return count(connection, f"COPY ({select}) TO {text(path)} ({OPTIONS[file_format]}, USE_TMP_FILE false)") or 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,8 @@ from .postgres_names import column_names, folded
 from .postgres_publication import Publication, require_ours
 from .postgres_registry import Registry
 from .postgres_server import Server, columns_of
-from .postgres_types import COLUMNS_AT_MOST, Read, digits_of, is_open_numeric, read, stored
-from .reader import connect, finish, told
+from .postgres_types import COLUMNS_AT_MOST, Digits, Read, digits_of, doubles_hold, is_open_numeric, read, stored
+from .reader import connect, finish, refusals_told, told
 
 if TYPE_CHECKING:
     import duckdb
@@ -96,14 +97,16 @@ class PostgreSQL:
         names = [quoted(name) for name in column_names([column.name for column in columns])]
         pairs = [stored(column) for column in columns]
         casts = ", ".join(f"{cast} AS {name}" for (_, cast), name in zip(pairs, names, strict=True))
-        rows = Rows(self.reader, f"SELECT {casts} FROM (\n{select}\n)")
+        with refusals_told(table):
+            rows = Rows(self.reader, f"SELECT {casts} FROM (\n{select}\n)")
         declared = ", ".join(f"{name} {kind}" for (kind, _), name in zip(pairs, names, strict=True))
         target = self._new(table)
         with self._server.told(table):
             self._run(f"DROP TABLE IF EXISTS {target}")
             self._run(f"CREATE UNLOGGED TABLE {target} ({declared})")
             try:
-                count = self._append(table, rows)
+                with refusals_told(table):
+                    count = self._append(table, rows)
             except BaseException:
                 self._hang_up_copying()  # an unfinished COPY would keep the table locked
                 with contextlib.suppress(PdbtError), self._server.told(table):
@@ -302,8 +305,10 @@ class PostgreSQL:
         if not is_open_numeric(column.type):
             return read(column.name, column.type)
         with self._server.told(table):
-            whole, scale, odd = tuple(self._run(f"SELECT {digits_of(column.name)} FROM {quoted(folded(table))}").one())
-        return read(column.name, column.type, (whole, scale, odd))
+            digits = Digits(*self._run(f"SELECT {digits_of(column.name)} FROM {quoted(folded(table))}").one())
+            if not digits.in_a_decimal():
+                digits = replace(digits, in_doubles=self._run(f"SELECT {doubles_hold(column.name)} FROM {quoted(folded(table))}").scalar())
+        return read(column.name, column.type, digits)
 
     def _hang_up_copying(self) -> None:
         if self._copying is not None:

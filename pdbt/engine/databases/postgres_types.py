@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ..reading.model import Column
+from .carried import huge_decimal, is_nested, json_text, microseconds
 from .names import cast, quoted
 
 COLUMNS_AT_MOST = 1_600
@@ -47,7 +48,6 @@ _READ_AS_THEY_ARE = frozenset(
     }
 )
 _NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
-_NESTED = re.compile(r"(\]$)|^(STRUCT|MAP|UNION|VARIANT|JSON)\b")
 
 
 def stored(column: Column) -> tuple[str, str]:
@@ -59,12 +59,16 @@ def stored(column: Column) -> tuple[str, str]:
         return kind.replace("DECIMAL", "numeric"), name
     if kind == "UBIGINT":
         return "numeric(20,0)", cast(name, "DECIMAL(20,0)")
-    if kind in ("HUGEINT", "UHUGEINT"):  # one digit more than a DECIMAL holds, which is an error of DuckDB's
-        return "numeric(38,0)", cast(name, "DECIMAL(38,0)")
-    if kind in ("TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"):
+    if kind in ("HUGEINT", "UHUGEINT"):
+        return "numeric(38,0)", huge_decimal(column.name)
+    if kind == "TIMESTAMP_NS":
+        return "timestamp", microseconds(column.name)
+    if kind in ("TIMESTAMP_S", "TIMESTAMP_MS"):
         return "timestamp", cast(name, "TIMESTAMP")
-    if _NESTED.search(kind):
-        return "json", f"CAST(to_json({name}) AS VARCHAR)"
+    if kind == "JSON":
+        return "json", cast(name, "VARCHAR")
+    if is_nested(kind):
+        return "json", json_text(column.name, kind)
     return "text", cast(name, "VARCHAR")
 
 
@@ -81,38 +85,73 @@ class Read:
     taken: str
 
 
+@dataclass(frozen=True)
+class Digits:
+    """What the values of a numeric column need.
+
+    Attributes:
+        whole: digits before the point, of the value that has most; None without values.
+        scale: digits after it.
+        odd: one is NaN or infinity.
+        in_doubles: a double holds each value exactly; None if that was not asked.
+    """
+
+    whole: int | None = None
+    scale: int | None = None
+    odd: bool | None = None
+    in_doubles: bool | None = None
+
+    def in_a_decimal(self) -> bool:
+        """Return True if one DECIMAL holds them all."""
+        return not self.odd and (self.whole or 1) + (self.scale or 0) <= DECIMAL_DIGITS
+
+
 def is_open_numeric(kind: str) -> bool:
-    """Tell whether a column is numeric without a precision, as sum() and avg() are: only its values say what they need."""
-    return kind == "numeric"
+    """Return True if only a column's values say what they need: numeric without a precision, as sum() and avg() are, or with a long one."""
+    declared = _NUMERIC.fullmatch(kind)
+    return kind.startswith("numeric") and (declared is None or int(declared[1]) > DECIMAL_DIGITS)
 
 
 def digits_of(name: str) -> str:
-    """Return the expressions over a whole numeric column: digits before the point, digits after it, and any that is no number."""
+    """Return the expressions over a whole numeric column that give the first three of its `Digits`."""
     column = quoted(name)
     numbers = f"FILTER (WHERE {column}::text !~ '[A-Za-z]')"
     return f"max(length(trunc(abs({column}))::text)) {numbers}, max(scale({column})) {numbers}, bool_or({column}::text ~ '[A-Za-z]')"
 
 
-def read(name: str, kind: str, digits: tuple[int | None, int | None, bool | None] | None = None) -> Read:
+def doubles_hold(name: str) -> str:
+    """Return the expression over a whole numeric column that says whether a double holds each value."""
+    column = quoted(name)
+    in_range = f"{column} = 0 OR abs({column}) BETWEEN 1e-300 AND 1e300"
+    same = f"({column}::double precision)::text::numeric = {column}"
+    return (
+        f"coalesce(bool_and(CASE WHEN {column}::text ~ '[A-Za-z]' THEN true WHEN {in_range} THEN {same} ELSE {column} IS NULL END), true)"
+    )
+
+
+def read(name: str, kind: str, digits: Digits | None = None) -> Read:
     """Return how to read a column.
 
     Args:
         name: the column.
         kind: PostgreSQL's name of its type.
-        digits: what `digits_of` found in it, if the type `is_open_numeric`.
+        digits: what the values need, if the type `is_open_numeric`.
     """
     column = quoted(name)
     if kind in _READ_AS_THEY_ARE:
         return Read(column, column)
     sent = f"{column}::text AS {column}"
-    if (declared := _NUMERIC.fullmatch(kind)) and int(declared[1]) <= DECIMAL_DIGITS:
+    if is_open_numeric(kind):
+        return _read_numeric(column, sent, digits or Digits(odd=True))
+    if declared := _NUMERIC.fullmatch(kind):
         return Read(sent, f"CAST({column} AS DECIMAL({declared[1]},{declared[2]})) AS {column}")
-    if kind.startswith("numeric"):
-        whole, scale, odd = digits or (None, None, True)
-        whole, scale = whole or 1, scale or 0
-        if odd or whole + scale > DECIMAL_DIGITS:
-            return Read(f"{column}::double precision AS {column}", column)
-        if scale == 0 and whole < len(str(2**63)):
-            return Read(f"{column}::bigint AS {column}", column)
-        return Read(sent, f"CAST({column} AS DECIMAL({whole + scale},{scale})) AS {column}")
     return Read(sent, column)
+
+
+def _read_numeric(column: str, sent: str, digits: Digits) -> Read:
+    if not digits.in_a_decimal():  # text where a double would alter a value
+        return Read(f"{column}::double precision AS {column}", column) if digits.in_doubles else Read(sent, column)
+    whole, scale = digits.whole or 1, digits.scale or 0
+    if scale == 0 and whole < len(str(2**63)):
+        return Read(f"{column}::bigint AS {column}", column)
+    return Read(sent, f"CAST({column} AS DECIMAL({whole + scale},{scale})) AS {column}")

@@ -13,6 +13,8 @@ from ..errors import BuildError
 if TYPE_CHECKING:
     import duckdb
 
+# Begins what an expression of ours says of a value that it refuses, so that it can be told from DuckDB's own errors.
+REFUSED = "Refused: "
 _PLACE = re.compile(r"\n+LINE (\d+):.*", re.DOTALL)
 _KIND = re.compile(r"^(?:[A-Z][\w-]*(?: [A-Z]\w*)*) (?:Error|exception): ", re.IGNORECASE)
 
@@ -72,4 +74,18 @@ def sentence(error: duckdb.Error, lines_before: int = 0) -> str:
     place = _PLACE.search(said)
     reason = _KIND.sub("", said[: place.start()] if place else said).strip()
     line = int(place[1]) - lines_before if place else 0
+    reason = reason.removeprefix(REFUSED)
     return f"{reason} (line {line})" if line > 0 else reason
+
+
+@contextlib.contextmanager
+def refusals_told(what: str, hint: str = "") -> Iterator[None]:
+    """Turn the refusal of a value into a BuildError that begins with what failed; every other error of DuckDB stays as it is."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        if REFUSED not in str(error):
+            raise
+        raise BuildError(f"{what}: {sentence(error)}.", hint) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BuildError, MissingLibrary
-from .names import quoted
+from .carried import in_sheet, selected
 
 if TYPE_CHECKING:
     import duckdb
@@ -19,13 +19,13 @@ SHEET_COLUMNS = 16_384
 CELL_CHARACTERS = 32_767
 SHEET_NAME_CHARACTERS = 31
 FIRST_YEAR = 1900
+FIRST_DAY = datetime.date(1900, 1, 1)  # of which a sheet, given a time too, shows the time alone
+FINEST_MICROSECONDS = 1_000  # of a sheet's times
+NO_CHARACTERS = ("\ufffe", "\uffff")  # of XML
 EXACT_INTEGER = 2**53  # a sheet's numbers are doubles
+EXACT_DECIMAL = 10**15  # from here on programs show a number with an exponent
 FETCH_ROWS = 1_000
 OTHER_FORMATS = "Export it as csv or parquet."
-SHOWN_TYPES = frozenset(
-    "BOOLEAN TINYINT SMALLINT INTEGER BIGINT HUGEINT UTINYINT USMALLINT UINTEGER UBIGINT UHUGEINT "
-    "FLOAT DOUBLE DATE TIME TIMESTAMP VARCHAR".split()
-)
 
 
 def write_sheet(connection: duckdb.DuckDBPyConnection, table: str, relation: str, path: Path) -> int:
@@ -34,12 +34,11 @@ def write_sheet(connection: duckdb.DuckDBPyConnection, table: str, relation: str
         import xlsxwriter
     except ImportError as error:
         raise MissingLibrary("xlsxwriter", f"The export of {table} as xlsx") from error
-    described = connection.execute(f"DESCRIBE FROM {relation}").fetchall()
-    names = [str(name) for name, *_ in described]
+    columns, select = selected(connection, relation, in_sheet)
+    names = [column.name for column in columns]
     if len(names) > SHEET_COLUMNS:
         raise BuildError(f"{table} has {len(names):,} columns; a sheet takes {SHEET_COLUMNS:,}.", OTHER_FORMATS)
-    shown = ", ".join(_shown(str(name), str(kind)) for name, kind, *_ in described)
-    connection.execute(f"SELECT {shown} FROM {relation}")
+    connection.execute(select)
     with xlsxwriter.Workbook(str(path), {"constant_memory": True}) as book:
         sheet = book.add_worksheet(_sheet_name(table))
         formats = _formats(book)
@@ -52,13 +51,6 @@ def write_sheet(connection: duckdb.DuckDBPyConnection, table: str, relation: str
             for number, value in enumerate(row):
                 _write_cell(sheet, rows, number, _cell(value), formats, f"{table}: row {rows}, column {names[number]}")
     return rows
-
-
-def _shown(name: str, kind: str) -> str:
-    """Return the expression for a column: what a sheet has no type for, it shows as text."""
-    if kind in SHOWN_TYPES or kind.startswith("DECIMAL"):
-        return quoted(name)
-    return f"CAST({quoted(name)} AS VARCHAR)"
 
 
 def _formats(book: Any) -> dict[type, Any]:
@@ -78,20 +70,34 @@ def _rows(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[object, ...]]
 
 
 def _cell(value: object) -> object:
-    """Return a value as a sheet holds it: numbers that a double would change, and dates before 1900, as text."""
+    """Return a value as a sheet holds it: numbers that a double would change, dates before 1900 and finer times than its own, as text."""
     match value:
-        case None | bool() | str() | datetime.time():
+        case None | bool() | str():
+            return value
+        case datetime.time() | datetime.datetime() if value.microsecond % FINEST_MICROSECONDS:
+            return str(value)
+        case datetime.time():
             return value
         case int():
             return value if abs(value) <= EXACT_INTEGER else str(value)
         case float():
-            return value if value - value == 0 else str(value)  # neither nan nor infinity
+            return _Exact(value) if value - value == 0 else str(value)  # neither nan nor infinity
         case Decimal():
-            return float(value) if Decimal(repr(float(value))) == value else str(value)
+            return _Exact(value) if abs(value) < EXACT_DECIMAL and Decimal(repr(float(value))) == value else str(value)
+        case datetime.datetime() if value.date() == FIRST_DAY:
+            return str(value)
         case datetime.date() if value.year >= FIRST_YEAR:
             return value
         case _:
             return str(value)
+
+
+class _Exact(float):
+    """A number that XlsxWriter, which formats with 16 digits, writes with all that it has."""
+
+    def __format__(self, _specification: str) -> str:
+        """Return the shortest text that means the same double."""
+        return repr(float(self))
 
 
 def _write_cell(sheet: Any, row: int, column: int, cell: object, formats: dict[type, Any], place: str) -> None:
@@ -101,6 +107,8 @@ def _write_cell(sheet: Any, row: int, column: int, cell: object, formats: dict[t
             return
         case str() if len(cell) > CELL_CHARACTERS:
             raise BuildError(f"{place} has {len(cell):,} characters; a cell takes {CELL_CHARACTERS:,}.", OTHER_FORMATS)
+        case str() if any(character in cell for character in NO_CHARACTERS):
+            raise BuildError(f"{place} has a character that no sheet takes: U+FFFE or U+FFFF.", OTHER_FORMATS)
         case str():
             sheet.write_string(row, column, cell)
         case bool():

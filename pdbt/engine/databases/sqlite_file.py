@@ -17,7 +17,7 @@ from .arrow import Rows, batch_rows, plain_table, registered, streamed
 from .base import UnusableStart
 from .files import SMALL_FILE_BYTES, DatabaseFiles, patiently, worth_rewriting
 from .names import quoted
-from .reader import connect, told
+from .reader import connect, refusals_told, told
 from .sqlite_types import COLUMNS_AT_MOST, may_not_fit, read_expressions, stored
 
 if TYPE_CHECKING:
@@ -91,13 +91,15 @@ class SQLiteFile:
         kinds, casts = self._stored(select, columns)
         names = [quoted(column.name) for column in columns]
         shown = ", ".join(f"{cast} AS {name}" for cast, name in zip(casts, names, strict=True))
-        rows = Rows(self.reader, f"SELECT {shown} FROM (\n{select}\n)")
+        with refusals_told(table):
+            rows = Rows(self.reader, f"SELECT {shown} FROM (\n{select}\n)")
         declared = ", ".join(f"{name} {kind}" for name, kind in zip(names, kinds, strict=True))
         with self._told(table):
             self._connection.execute(f"DROP TABLE IF EXISTS {quoted(table)}")
             self._connection.execute(f"CREATE TABLE {quoted(table)} ({declared})")
         try:
-            return self._append(table, rows)
+            with refusals_told(table):
+                return self._append(table, rows)
         except BaseException:
             self._connection.execute(f"DROP TABLE {quoted(table)}")
             raise

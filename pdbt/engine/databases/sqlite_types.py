@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from ..reading.model import Column
+from .carried import is_nested, json_text, without_nan
 from .names import cast, quoted
 
 COLUMNS_AT_MOST = 2_000  # SQLITE_MAX_COLUMN, as SQLite is built by default
@@ -14,11 +15,10 @@ EXACT_DIGITS = 15  # any decimal number of so many digits is the same after a do
 EXACT_INTEGER = 2**53
 SCANNED_COLUMNS = 500  # two results for each, in a query that may have 2,000
 
-_HELD = {"BIGINT": "INTEGER", "DOUBLE": "REAL", "VARCHAR": "TEXT", "BLOB": "BLOB"}
+_HELD = {"BIGINT": "INTEGER", "VARCHAR": "TEXT", "BLOB": "BLOB"}
 _INTEGERS = frozenset("BOOLEAN TINYINT SMALLINT INTEGER UTINYINT USMALLINT UINTEGER".split())
 _WIDE_INTEGERS = frozenset("UBIGINT HUGEINT UHUGEINT".split())
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
-_NESTED = re.compile(r"(\]$)|^(STRUCT|MAP|UNION|VARIANT)\b")
 
 
 def stored(column: Column, fits: bool) -> tuple[str, str]:
@@ -29,18 +29,20 @@ def stored(column: Column, fits: bool) -> tuple[str, str]:
         fits: for a column that `may_not_fit`: whether its values do.
     """
     name, kind = quoted(column.name), column.type.upper()
+    if kind == "DOUBLE":
+        return "REAL", without_nan(column.name, name)
     if kind in _HELD:
         return _HELD[kind], name
     if kind in _INTEGERS or (kind in _WIDE_INTEGERS and fits):
         return "INTEGER", cast(name, "BIGINT")
     if kind == "FLOAT":  # by its text: 0.1 stays 0.1 and does not become 0.10000000149011612
-        return "REAL", f"CAST({cast(name, 'VARCHAR')} AS DOUBLE)"
+        return "REAL", without_nan(column.name, f"CAST({cast(name, 'VARCHAR')} AS DOUBLE)")
     if _DECIMAL.fullmatch(kind) and fits:
         return "REAL", cast(name, "DOUBLE")
     if kind == "TIMESTAMP WITH TIME ZONE":  # DuckDB writes the zone as +00, SQLite's functions know +00:00
         return "TEXT", f"{cast(name, 'VARCHAR')} || CASE WHEN isfinite({name}) THEN ':00' ELSE '' END"
-    if _NESTED.search(kind):
-        return "TEXT", f"CAST(to_json({name}) AS VARCHAR)"
+    if is_nested(kind):
+        return "TEXT", json_text(column.name, kind)
     return "TEXT", cast(name, "VARCHAR")
 
 

@@ -53,6 +53,8 @@ class NumberFormat:
         """The pattern of a number with a decimal mark and no more than `scale` digits after it."""
         whole = rf"(?:0|[1-9][0-9]*{'|' + self._grouped if self.group else ''})"
         mark = re.escape(self.decimal)
+        if scale == 0:
+            return rf"[+-]?{whole}{mark}"
         return rf"[+-]?{whole}{mark}[0-9]{{0,{scale}}}|[+-]?{mark}[0-9]{{1,{scale}}}"
 
     @property

@@ -19,6 +19,7 @@ from .task import ROW_HINT, UNREADABLE, ImportTask
 from .text_files import TextFile, fit_width
 from .text_part import TextPart
 from .types import Evidence
+from .wide_decimals import files_with_wide_decimals, narrowed
 
 Part = TextPart | StructuredPart
 
@@ -120,11 +121,11 @@ def _structured_parts(task: ImportTask, kind: str, paths: Sequence[Path]) -> lis
     """Open files of one kind together; when that fails, each by itself to find those at fault."""
     if len(paths) > 1:
         with contextlib.suppress(*UNREADABLE):
-            return [_told(task, structured.open_part(task.connection, kind, paths))]
+            return [_told(task, _open_part(task, kind, paths))]
     readable = []
     for path in paths:
         try:
-            part = structured.open_part(task.connection, kind, [path])
+            part = _open_part(task, kind, [path])
         except UNREADABLE as error:
             task.give_up(path, error)
         else:
@@ -133,6 +134,18 @@ def _structured_parts(task: ImportTask, kind: str, paths: Sequence[Path]) -> lis
         return [_told(task, part) for part in readable]
     together = [path for part in readable if not part.empty for path in part.files]
     return [_told(task, structured.open_part(task.connection, kind, together or [readable[0].files[0]]))]
+
+
+def _open_part(task: ImportTask, kind: str, paths: Sequence[Path]) -> StructuredPart:
+    """Open files of one kind; of Parquet files whose decimals DuckDB would read as doubles, copies with shorter ones."""
+    part = structured.open_part(task.connection, kind, paths)
+    if kind != "parquet" or not any("DOUBLE" in column_type for column_type in part.types):
+        return part
+    wide = files_with_wide_decimals(task.connection, paths)
+    if not wide:
+        return part
+    copies = [narrowed(path, lambda: task.temporary_file().with_suffix("")) if path in wide else path for path in paths]
+    return structured.open_part(task.connection, kind, copies)
 
 
 def _told(task: ImportTask, part: StructuredPart) -> StructuredPart:
