@@ -71,12 +71,13 @@ def test_short_rows_after_the_first_of_a_table_without_a_header_are_rows(delimit
 TYPED = st.lists(st.tuples(st.integers(), st.text("abcxyz", min_size=1), st.floats(0, 1e6)), min_size=4, max_size=30)
 
 
-@given(TYPED, st.lists(st.sampled_from([1, 2, 4, 5]), max_size=3), st.sampled_from(DELIMITERS))
-def test_every_line_below_the_header_is_a_row(values: list[tuple[int, str, float]], ragged: list[int], delimiter: str) -> None:
+@given(TYPED, st.lists(st.sampled_from([1, 2, 4, 5]), max_size=3), st.sampled_from(DELIMITERS), st.integers(0, 3))
+def test_every_line_below_the_header_is_a_row(values: list[tuple[int, str, float]], ragged: list[int], delimiter: str, titles: int) -> None:
     good = [(str(number), word, f"{amount:.2f}") for number, word, amount in values]
     rows = [("7", "x", "1.5", "y", "z")[:width] for width in ragged] + good
     path = Path(dice_folder()) / "table.csv"
-    path.write_text(text(delimiter, NAMES, *rows), encoding="utf-8")
+    title = "".join(f"Report {number} of sales\n" for number in range(titles)) + "\n" * bool(titles)
+    path.write_text(title + text(delimiter, NAMES, *rows), encoding="utf-8")
     sniffed, found = read(path)
     assert (sniffed.dialect.names, found) == (NAMES, rows)
 

@@ -9,10 +9,11 @@ from dataclasses import replace
 from itertools import islice
 
 from .aligned import spacings
-from .judgement import ORDINARY, PRIORS, SAMPLE_RECORDS, Reading, judge, judge_one_column
+from .cells import typed
+from .judgement import COMMON, ORDINARY, PRIORS, SAMPLE_RECORDS, Reading, judge, judge_one_column
+from .one_column import is_aligned, is_headed_column, is_json, note_of_column
 from .separation import NO_DELIMITER, Separation
 
-_COMMON = ",;\t|"
 _LINES_PROBED = 80
 _LONGEST_DELIMITER = 5
 _LONGEST_RUN = 8  # characters of a run of punctuation that are searched for delimiters
@@ -36,25 +37,31 @@ def find_separation(lines: Sequence[str], *, whole: bool, delimiter: str | None 
         candidates = [_quoting(lines, delimiter), *(spacings(lines) if set(delimiter) == {" "} else ())]
         return max((judge(lines, each, whole=whole) for each in candidates), key=lambda reading: reading.score)
     probe = list(islice((line for line in lines if not line.isspace()), _LINES_PROBED))
-    best = judge_one_column(lines, _quoting(lines, NO_DELIMITER), whole=whole, values_win=False)
+    whole_line = _quoting(lines, NO_DELIMITER)
+    best = judge_one_column(lines, whole_line, whole=whole, values_win=False)
     for candidates in _rounds(lines, probe):
         for candidate in candidates:
             reading = judge(lines, candidate, whole=whole)
-            best = reading if reading.score > best.score else best
+            if reading.score > best.score and (not candidate.spacing or is_aligned(reading.records, reading.width)):
+                best = reading
         if best.perfect:
             return best
+    if best.width > 1 and not best.separation.spacing and (is_headed_column(best.records, best.width) or is_json(best.records)):
+        note = note_of_column(best.separation.delimiter)
+        return replace(judge_one_column(lines, whole_line, whole=whole, values_win=False), notes=(note,))
     if best.separation.delimiter in ORDINARY and best.splits_first_line:
         return best
-    values = judge_one_column(lines, _quoting(lines, NO_DELIMITER), whole=whole, values_win=True)
+    values = judge_one_column(lines, whole_line, whole=whole, values_win=True)
     return values if values.score > best.score else best
 
 
 def _rounds(lines: Sequence[str], probe: Sequence[str]) -> Iterator[list[Separation]]:
     """Yield candidates, the likely ones first, so that an ordinary file is settled by the first round."""
     bare = [_QUOTED.sub("", line) for line in probe]
-    yield [_quoting(lines, each) for each in _singles(bare, _COMMON) or _singles(probe, _COMMON)]
-    unusual = [each for each in PRIORS if each not in _COMMON]
-    yield [_quoting(lines, each) for each in [*_singles(probe, unusual), *_several(probe)]]
+    yield [_quoting(lines, each) for each in _singles(bare, COMMON) or _singles(probe, COMMON)]
+    unusual = [each for each in PRIORS if each not in COMMON]
+    several = [each for each in _several(probe) if not _is_run(each) or _parts_named_columns(bare, each)]
+    yield [_quoting(lines, each) for each in [*_singles(probe, unusual), *several]]
     yield spacings(probe)
 
 
@@ -73,6 +80,19 @@ def _several(probe: Sequence[str]) -> list[str]:
     likely = [part for part, lines in presence.most_common(_MOST_DELIMITERS_OF_SEVERAL) if lines >= least and set(part) != {","}]
     spaced = [f" {mark} " for mark in "|;:~^" if sum(f" {mark} " in line for line in probe) > least]
     return sorted(likely, key=len, reverse=True) + spaced
+
+
+def _is_run(delimiter: str) -> bool:
+    """Return True if a delimiter is a common one several times, which may as well be that one around empty columns."""
+    return delimiter[0] in COMMON and len(set(delimiter)) == 1
+
+
+def _parts_named_columns(bare: Sequence[str], delimiter: str) -> bool:
+    """Return True if a run of a common delimiter stands between names in a line, and that delimiter is nowhere alone."""
+    alone = any(delimiter[0] in line.replace(delimiter, "") for line in bare)
+    headers = ([cell.strip() for cell in line.split(delimiter)] for line in bare)
+    header = next((cells for cells in headers if len(cells) > 1), [""])
+    return not alone and all(header) and not any(map(typed, header))
 
 
 def _parts(run: str) -> Iterator[str]:

@@ -92,7 +92,7 @@ def sniff(path: Path, options: ReadOptions | None = None) -> Sniffed:
         header_rows=layout.header_rows,
         body_line=layout.body_line,
         names=layout.names,
-        notes=_notes(encoding, options, layout),
+        notes=(*_notes(encoding, options, layout), *reading.notes),
     )
     if any(map(has_fault, layout.names)):
         reason = fault_reason(dialect)

@@ -295,6 +295,8 @@ def _is_text_header(rows: Sequence[Sequence[str]], width: int) -> bool:
     first = [cell.strip() for cell in rows[0]]
     body = [[cell.strip() for cell in row] for row in rows[1:] if len(row) == width]
     others = [row for row in body if row != first or width == 1]  # a header may be repeated
+    if body and not others:
+        return False  # all rows are the same
     enough = len(body) >= _FEWEST_ROWS_AGAINST
     for column, name in enumerate(first[:width]):
         values = [row[column] for row in others]

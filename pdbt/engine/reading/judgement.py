@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from .cells import Kind, kind, typed
+from .preamble import adjacent
 from .separation import NO_DELIMITER, Separation
 from .tokens import Record, cut_records
 
@@ -24,6 +25,7 @@ _FEWEST_ROWS_JUDGED = 5
 _PADDED_SHARE = 0.9  # of the fields after the first, for spaces around them to be padding
 _VALUES_SHARE = 0.8  # of the lines, for a file to be one column of values
 
+COMMON = ",;\t|"
 ORDINARY = ",;\t|\x01\x02\x1c\x1d\x1e\x1f"
 PRIORS = dict.fromkeys(ORDINARY, 1.0) | dict.fromkeys("^~¦§¬", 0.9) | dict.fromkeys("!#*&@", 0.5) | {":": 0.45}
 _PRIOR_OF_SEVERAL = 0.95
@@ -35,11 +37,22 @@ _PUNCTUATION_OF_TEXT = 0.7  # a comma or colon always followed by a space, betwe
 _PUNCTUATION_OF_TIMES = 0.6
 _UNHEADED_REMAINDER = 0.5  # lines before the table that are neither told apart from it by types nor by a header
 _WORDS_ONLY = 0.4  # rows cut at single spaces without a number or a date in them are rather sentences
+_NAMED = 0.6  # the least score of a common delimiter that cuts a line into plain names
+_UNIFORM = 0.4  # the least score of a common delimiter that cuts all lines into as many fields
+_LINES_BEFORE_NAMES = 8
+_FEWEST_NAMES = 3
 _PERFECT_CREDIT = 0.85
 _PERFECT_PRIOR = 0.9
 
 _TIME = re.compile(r"(?<![\d:])[0-2]?\d:[0-5]\d(?::[0-5]\d)?(?![\d:])")
 _UNCLEAN = re.compile(r"[;|\t\x01\x02\x1c-\x1f^~¦]|,\S|^[,:<>\]#*&@!~]\S|^//|[<>\[^~|:]$|^\d+\s+\d|\S {2,}\S")
+_PLAIN_NAME = re.compile(r"[^\W\d][\w./#%()\-]*(?: [\w./#%()\-]+){0,3}")
+_BRACKET = re.compile(r"\s*[\[{]")
+_NOTES_OF_SPACING = {
+    "runs": ("Read as columns separated by spaces.",),
+    "gaps": ("Read as columns aligned by two spaces or more.",),
+    "fixed": ("Read as columns of fixed width, aligned by spaces.",),
+}
 _CREDIT = {Kind.NUMBER: 1.0, Kind.DATE: 1.0, Kind.BOOLEAN: 1.0, Kind.EMPTY: 0.7}
 _CREDIT_OF_TEXT = 0.9
 _CREDIT_OF_UNCLEAN = 0.2
@@ -55,6 +68,7 @@ class Reading:
         width: the number of fields that most records have.
         score: 0 to 1.
         perfect: nothing speaks against it.
+        notes: sentences for a person about how the lines are cut.
     """
 
     separation: Separation
@@ -62,6 +76,7 @@ class Reading:
     width: int
     score: float
     perfect: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def splits_first_line(self) -> bool:
@@ -84,14 +99,17 @@ def judge(lines: Sequence[str], separation: Separation, *, whole: bool) -> Readi
     table = [record.fields for record in records[start:] if len(record.fields) == width]
     rows = table[: max(_FEWEST_ROWS_JUDGED, _CELLS_JUDGED // width)]
     credit = _credit(rows)
-    void = _void_columns(table, width)
+    uniform = separation.delimiter in COMMON and share == 1.0 and start == 0 and len(table) > 1
+    void = _void_columns(table, width, empty_too=not uniform)
     named = start == 0 and _has_clean_names(table[0])
     # Spaces cut most lines somehow: lines that they do not cut alike are rather rows that they do not explain than a preamble.
-    covered = ((len(records) - start) / len(records)) ** (2 if separation.spacing else 0.5)
+    unexplained = separation.spacing and start and adjacent(records[start - 1], records[start])
+    covered = ((len(records) - start) / len(records)) ** (2 if unexplained else 0.5)
     score = (share if named else share**2) * covered * credit * (1 - void) ** 2
     prior = _prior(separation) * _doubt(separation, table, records[start - 1].fields if start else ())
     perfect = named and share == 1.0 and credit >= _PERFECT_CREDIT and not void and prior >= _PERFECT_PRIOR
-    return Reading(separation, records, width, score * prior, perfect)
+    score = max(score * prior, _least_score(separation, records, uniform=uniform))
+    return Reading(separation, records, width, score, perfect, _NOTES_OF_SPACING.get(separation.spacing or "", ()))
 
 
 def judge_one_column(lines: Sequence[str], separation: Separation, *, whole: bool, values_win: bool) -> Reading:
@@ -191,10 +209,27 @@ def _credit(rows: Sequence[tuple[str, ...]]) -> float:
     return total / max(1, len(cells))
 
 
-def _void_columns(table: Sequence[tuple[str, ...]], width: int) -> float:
-    """Return the share of columns (but the last) that hold neither a letter nor a digit in any row."""
-    void = sum(not any(any(map(str.isalnum, row[column])) for row in table) for column in range(width - 1))
+def _void_columns(table: Sequence[tuple[str, ...]], width: int, *, empty_too: bool) -> float:
+    """Return the share of columns (but the last) that hold neither a letter nor a digit in any row; `empty_too`: those without anything."""
+    void = 0
+    for column in range(width - 1):
+        cells = [row[column] for row in table]
+        void += not any(any(map(str.isalnum, cell)) for cell in cells) and (empty_too or any(map(str.strip, cells)))
     return void / width
+
+
+def _least_score(separation: Separation, records: Sequence[Record], *, uniform: bool) -> float:
+    """Return what a common delimiter scores, however ragged or unclean the rows, for names or for rows that it cuts all alike."""
+    if separation.delimiter not in COMMON:
+        return 0.0
+    if (uniform or not separation.trim) and any(_is_header(record.fields) for record in records[:_LINES_BEFORE_NAMES]):
+        return _NAMED
+    return _UNIFORM if uniform and not any(_BRACKET.match(record.text) for record in records) else 0.0
+
+
+def _is_header(fields: Sequence[str]) -> bool:
+    """Return True if fields are plain names, of which text that is cut at commas has no three, or no two at the start of a file."""
+    return len(fields) >= _FEWEST_NAMES and len(set(fields)) == len(fields) and all(map(_PLAIN_NAME.fullmatch, fields))
 
 
 def _has_clean_names(header: Sequence[str]) -> bool:
