@@ -52,7 +52,7 @@ _READING = ("SET NAMES utf8mb4", "SET time_zone = '+00:00'", f"SET SESSION net_w
 _WRITING = (
     "SET NAMES utf8mb4",
     "SET time_zone = '+00:00'",
-    "SET sql_mode = 'STRICT_ALL_TABLES,ANSI_QUOTES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION'",
+    "SET sql_mode = 'STRICT_ALL_TABLES,ANSI_QUOTES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO'",
     f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}",
 )
 _SCHEMA = "coalesce(nullif(%s, ''), database())"

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from ..engine.databases.postgres_sequences import Sequences
 from . import sql
 from .adbc import Session, Source, schema_of
 from .address import Address
@@ -168,12 +169,21 @@ class PostgreSQL:
         jsonb = [column.native == "jsonb" for column in writing.columns]
         types = [pa.binary() if column.native in ("jsonb", "uuid") else arrow_type(column.kind) for column in writing.columns]
         schema = schema_of([(column.name, kind) for column, kind in zip(writing.columns, types, strict=True)])
-        checked = mapped(batches, lambda batch: refuse_changed_by_postgresql(batch, writing.columns, writing.key))
+        sequences = Sequences(sql.table_name(writing.table), self._rows) if writing.exists else None
+
+        def looked_at(batch: pa.RecordBatch) -> pa.RecordBatch:
+            if sequences is not None:
+                sequences.observe(zip(batch.schema.names, batch.columns, strict=True))
+            return refuse_changed_by_postgresql(batch, writing.columns, writing.key)
+
+        checked = mapped(batches, looked_at)
         source = Source(schema, (_as_sent(batch, schema, jsonb) for batch in checked))
         with contextlib.closing(self._session(transaction=True)) as session, source.telling():
             session.execute("SET LOCAL lock_timeout = '60s'", "SET LOCAL client_min_messages = 'error'")
             write = {"replace": self._replace, "append": self._append, "upsert": self._upsert}[writing.mode]
             write(session, writing, source)
+            if sequences is not None:
+                sequences.advance(lambda select: [tuple(row.values()) for row in session.rows(select)])
             self._commit(session)
         return source.rows
 

@@ -30,7 +30,7 @@ def test_a_column_that_postgresql_numbers_goes_on_counting(places: dict[str, Pla
     target = places["postgresql"]
     target.execute(f"CREATE TABLE t (id {kind} PRIMARY KEY, name TEXT)", "INSERT INTO t (name) VALUES ('one'), ('two')")
     assert replaced(origin, target) == [(7, "seven"), (8, "eight")]
-    assert target.execute("INSERT INTO t (name) VALUES ('three') RETURNING id") == [(3,)]
+    assert target.execute("INSERT INTO t (name) VALUES ('nine') RETURNING id") == [(9,)]
     transfer(origin.url, target.url, table="t", mode="upsert", key=["id"])
     assert target.execute("SELECT count(*) FROM t") == [(3,)]
 

@@ -52,7 +52,7 @@ class MySQLStore(Store):
                     database=unquote(parts.path.strip("/")),
                     charset="utf8mb4",
                     # A value that does not fit is an error and not cut; times are UTC, as they are sent.
-                    init_command="SET SESSION sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00'",
+                    init_command="SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00'",
                 )
         except pymysql.Error as error:
             raise StoreFailed(f"{self.target.label}: {self.target.redact(str(error.args[-1])).rstrip('.')}.", "Is the server up?") from None

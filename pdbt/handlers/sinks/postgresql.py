@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...engine.databases.postgres_sequences import Sequences
 from .stores import Store, StoreFailed, as_json, rows_of, word_for
 
 if TYPE_CHECKING:
     import psycopg
     import pyarrow as pa
+
+    from .targets import Target
 
 _WORDS = {
     "boolean": "boolean",
@@ -32,6 +35,11 @@ class PostgreSQLStore(Store):
 
     _connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
+    def __init__(self, target: Target) -> None:
+        """Remember the database."""
+        super().__init__(target)
+        self._sequences: dict[str, Sequences] = {}  # by table, as long as it is connected
+
     def begin(self) -> None:
         """Connect if there is no connection; the first statement begins the transaction."""
         import psycopg
@@ -53,6 +61,7 @@ class PostgreSQLStore(Store):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        self._sequences = {}
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run a statement."""
@@ -82,10 +91,15 @@ class PostgreSQLStore(Store):
     def insert(self, table: str, rows: pa.Table) -> None:
         """Insert rows."""
         assert self._connection is not None  # noqa: S101 - begin comes first
+        if table not in self._sequences:
+            self._sequences[table] = Sequences(self.quoted(table), self.execute)
+        sequences = self._sequences[table]
+        sequences.observe(zip(rows.column_names, (column.combine_chunks() for column in rows.columns), strict=True))
         names = ", ".join(self._name(name) for name in rows.column_names)
         with self._connection.cursor() as cursor, cursor.copy(f"COPY {self.quoted(table)} ({names}) FROM STDIN") as copy:
             for row in rows_of(rows, _sent):
                 copy.write_row(row)
+        sequences.advance(self.execute)
 
     def quoted(self, name: str) -> str:
         """Return a table's name in quotes, with its schema where one stands before a dot."""
