@@ -6,11 +6,13 @@ import io
 import re
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
+from os import SEEK_END
 from pathlib import Path
 
 from ..errors import SourceError
 from .delimiter import find_separation
 from .encoding import MIXED, UTF_8, WIDE, decode, detect_encoding, is_binary, known_name, read_head
+from .formats import COMPRESSED
 from .header import Layout, find_layout
 from .judgement import SAMPLE_RECORDS, Reading
 from .mixture import has_fault
@@ -24,6 +26,7 @@ SAMPLE_BYTES = 1 << 18
 LONGEST_SAMPLE = 1 << 24  # bytes read at most to see a few records of a very wide file
 ROWS_OFFERED = 1000
 _FEWEST_LINES = 8
+_LAST_BYTES = 1 << 16  # of a file, read to see its last line
 _LONGEST_DUCKDB_DELIMITER = 4  # bytes
 
 
@@ -100,7 +103,8 @@ def sniff(path: Path, options: ReadOptions | None = None) -> Sniffed:
     body = cut_records(lines[layout.body_line :], dialect, len(layout.names), whole=whole)
     rows = [record.fields for record in islice(body, ROWS_OFFERED + 1) if not has_fault(record.text)]
     complete = whole and len(rows) <= ROWS_OFFERED
-    return Sniffed(replace(dialect, plain=_is_plain(dialect, lines)), rows[:ROWS_OFFERED], complete)
+    plain = _is_plain(dialect, lines) and not _ends_in_blank_row(lines if whole else _last_lines(path), dialect.delimiter)
+    return Sniffed(replace(dialect, plain=plain), rows[:ROWS_OFFERED], complete)
 
 
 def fault_reason(dialect: Dialect) -> str:
@@ -180,6 +184,22 @@ def _is_plain(dialect: Dialect, lines: list[str]) -> bool:
         return False
     skipped = lines[: dialect.body_line]
     return not any(dialect.quote in line for line in skipped) or _one_line_each(skipped, dialect)
+
+
+def _last_lines(path: Path) -> list[str]:
+    """Return the last lines of a file; none of a packed one, whose end is far away."""
+    if path.suffix.lower() in COMPRESSED:
+        return []
+    with path.open("rb") as stream:
+        stream.seek(0, SEEK_END)
+        stream.seek(-min(stream.tell(), _LAST_BYTES), SEEK_END)
+        return list(io.StringIO(stream.read().decode("utf-8", "replace"), newline=""))
+
+
+def _ends_in_blank_row(lines: list[str], delimiter: str) -> bool:
+    """Return True if the last line that is not blank has delimiters only, which DuckDB would read as a row."""
+    last = next((line for line in reversed(lines) if line.strip("\r\n")), "")
+    return delimiter in last and not last.replace(delimiter, "").strip()
 
 
 def _one_line_each(lines: list[str], dialect: Dialect) -> bool:

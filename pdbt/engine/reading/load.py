@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -15,7 +15,7 @@ from .records import read_records
 from .rejects import Rejects
 from .structured import StructuredPart
 from .task import ROW_HINT, ImportTask
-from .text_files import TextFile
+from .text_files import BLANK_ROW, TextFile
 from .text_part import TextPart
 from .types import WHITE_SPACE
 from .union import unite
@@ -90,6 +90,9 @@ def _attempt(
     try:
         rows = create(_select(parts, columns), columns)
     except duckdb.Error as error:
+        if BLANK_ROW in str(error):
+            _rewrite(task, texts, [file for part in texts for file in part.files if file.packed])
+            return None
         if MISFIT not in str(error):
             raise
         known = [part.find_extraordinary(task.connection) for part in texts]
@@ -149,21 +152,21 @@ def _make_readable(task: ImportTask, parts: Sequence[Part], error: duckdb.Error)
             found = True
     if found or not isinstance(error, _REFUSALS):
         return found
-    if not _rewrite_all(task, parts):
+    texts = [part for part in parts if isinstance(part, TextPart)]
+    # Together DuckDB refuses the files that are left, and each by itself it does not.
+    if not _rewrite(task, texts, [file for part in texts for file in part.files if file.clean is None]):
         reason = str(error).partition("\n")[0].partition(": ")[2].rstrip(". ") or str(error)
         message = f"{task.source.name}: {task.source.label} cannot be read: {reason}."
         raise SourceError(message, _SAY_TYPES, path=task.source.label) from error
     return True
 
 
-def _rewrite_all(task: ImportTask, parts: Sequence[Part]) -> bool:
-    """Rewrite the text files that are read as they are: together DuckDB refuses them, and each by itself it does not."""
-    found = False
-    for part in [part for part in parts if isinstance(part, TextPart)]:
-        for file in [file for file in part.files if file.clean is None]:
+def _rewrite(task: ImportTask, parts: Sequence[TextPart], files: Collection[TextFile]) -> bool:
+    """Rewrite text files that are read as they are; returns whether there were any."""
+    for part in parts:
+        for file in [file for file in part.files if any(file is other for other in files)]:
             part.replace_file(file, task.clean(file))
-            found = True
-    return found
+    return bool(files)
 
 
 def _set_apart(task: ImportTask, part: TextPart) -> None:

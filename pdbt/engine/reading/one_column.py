@@ -49,7 +49,7 @@ def is_headed_column(records: Sequence[Record], width: int) -> bool:
 
 def _has_header(records: Sequence[Record], width: int) -> bool:
     """Return True if the first line that is cut like most reads as a header over the others, which are too many or too wide for chance."""
-    first = next((index for index, record in enumerate(records) if len(record.fields) > 1), 0)
+    first = next((index for index, record in enumerate(records) if len(record.fields) == width), 0)
     names = records[first].fields
     below = records[first + 1 :]
     rows = [record.fields for record in below if len(record.fields) == width]

@@ -22,6 +22,9 @@ LINE = "line"
 _DUCKDB_LINE_BYTES = 2_000_000  # the longest row that read_csv takes unless told
 _COMPRESSION = {".gz": "gzip", ".zst": "zstd"}
 
+BLANK_ROW = "pdbt: a row has no value"
+"""The text of the error that a load ends with when a packed file has a row of delimiters only, which may be after its last row."""
+
 BadRow = Callable[[Record, str], None]
 """What to do with a row that has the wrong number of fields, and the reason in words."""
 
@@ -50,6 +53,11 @@ class TextFile:
         """Return the line, or the row of the sheet, that a person finds there."""
         return bisect(self.row_lines, line) if self.row_lines else line
 
+    @property
+    def packed(self) -> bool:
+        """Return True if DuckDB unpacks the file as it reads it, so that its end has not been looked at."""
+        return self.clean is None and self.path.suffix.lower() in _COMPRESSION
+
     def kind(self) -> tuple[object, ...]:
         """Return what is equal for files that one read_csv can read."""
         if self.clean:
@@ -63,7 +71,12 @@ def read_all(files: Sequence[TextFile], width: int) -> list[str]:
 
     The columns of clean files begin with LINE.
     """
-    return [_read_csv(list(alike), width) for _, alike in groupby(files, key=TextFile.kind)]
+    return [_read_csv(alike, width) for alike in read_together(files)]
+
+
+def read_together(files: Sequence[TextFile]) -> list[list[TextFile]]:
+    """Return the files in their order, those together that one read_csv can read."""
+    return [list(alike) for _, alike in groupby(files, key=TextFile.kind)]
 
 
 def _read_csv(files: list[TextFile], width: int) -> str:

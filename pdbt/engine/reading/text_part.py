@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 import duckdb
 
 from . import numbers
-from .casts import Cast, cast, cast_ordinary, identifier, is_ordinary, text_name, value_name
+from .casts import Cast, cast, cast_ordinary, identifier, is_ordinary, literal, text_name, value_name
 from .model import Column
-from .text_files import LINE, TextFile, read_all
+from .text_files import BLANK_ROW, LINE, TextFile, read_all, read_together
 from .types import TEXT, WHITE_SPACE, Count, Decision, Evidence, Reading, decide_all
 
 SHOWN_MISFITS = 64  # kinds of misfits that the first look at a column returns
@@ -77,9 +77,12 @@ class TextPart:
                 value = f"CAST({value} AS {column.type})"
             items.append(f"{value} AS {identifier(column.name)}")
         exceptions = [cast(self.readings[place], place).misfit for place in self.exceptions()]
-        where = f" WHERE NOT ({' OR '.join(exceptions)})" if exceptions else ""
-        for source in self.sources(casts):
-            yield f"SELECT {', '.join(items)} FROM {source}{where}"
+        kept = [f"NOT ({' OR '.join(exceptions)})"] if exceptions else []
+        some_value = f"coalesce({', '.join(map(text_name, range(len(self.names))))}) IS NOT NULL"
+        filled = f"CASE WHEN {some_value} THEN true ELSE error({literal(BLANK_ROW)}) END"
+        for files in read_together(self.files):
+            where = " AND ".join([filled, *kept] if files[0].packed else kept)
+            yield f"SELECT {', '.join(items)} FROM {self.sources(casts, files)[0]}{' WHERE ' * bool(where)}{where}"
 
     def sources(self, casts: Sequence[Cast], files: Sequence[TextFile] | None = None) -> list[str]:
         """Return what to select from: the text of the columns and the values that casts need."""

@@ -57,6 +57,7 @@ def _delimited_records(source: Lines, separation: Separation, width: int, *, who
     proper = ProperRecords(source, separation, width)
     quoted = QuotedRecords(source, separation, width, whole=whole)
     quote, escape = separation.quote, separation.escape
+    blank = _BlankRows()
     while (line := take()) is not None:
         number = source.number
         text = line.rstrip("\r\n")
@@ -69,9 +70,42 @@ def _delimited_records(source: Lines, separation: Separation, width: int, *, who
             fields = split(text)
             if len(fields) == 1 and (not text or text.isspace() or text == _END_OF_FILE):
                 continue
-        if width and len(fields) > width and not any(fields[width:]):
-            del fields[width:]
-        yield Record(number, tuple(fields), text)
+            if not fields[0].strip() and not any(map(str.strip, fields)):
+                blank.add(number, text)
+                continue
+        if blank.runs:
+            for row in blank.taken():
+                yield _record(row[0], split(row[1]), row[1], width)
+        yield _record(number, fields, text, width)
+
+
+def _record(number: int, fields: list[str], text: str, width: int) -> Record:
+    if width and len(fields) > width and not any(fields[width:]):
+        del fields[width:]
+    return Record(number, tuple(fields), text)
+
+
+class _BlankRows:
+    """Rows of delimiters only, which are rows if another follows and blank lines at a file's end, where spreadsheets write any number."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self.runs: list[tuple[int, int, str]] = []  # the first line of each run of equal ones, their number, their text
+
+    def add(self, line: int, text: str) -> None:
+        """Add the next one."""
+        if self.runs:
+            first, number, last = self.runs[-1]
+            if text == last and line == first + number:
+                self.runs[-1] = (first, number + 1, last)
+                return
+        self.runs.append((line, 1, text))
+
+    def taken(self) -> Iterator[tuple[int, str]]:
+        """Yield their lines and texts, and begin anew."""
+        runs, self.runs = self.runs, []
+        for first, number, text in runs:
+            yield from ((line, text) for line in range(first, first + number))
 
 
 def _simple_split(separation: Separation) -> Callable[[str], list[str]]:
