@@ -9,6 +9,7 @@ join that every row goes through, whichever branch it takes: 400.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from . import dates
@@ -225,7 +226,7 @@ def _normal(reading: Reading, text: str) -> str:
     return text if reading.form.decimal == "." else f"replace({text}, '{reading.form.decimal}', '.')"
 
 
-_THREE_DIGITS = re.compile("[+-]?[1-9][0-9]{0,2},[0-9]{3}")
+_THREE_DIGITS = re.compile("[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}")
 _WHAT = {"BIGINT": "an integer", "TIME": "a time", "BOOLEAN": "true or false"}
 
 
@@ -241,6 +242,14 @@ def reason(reading: Reading, text: str) -> str:
 
 
 _SETTINGS = {DATE_ORDER: 'date_order = "DMY" or "MDY"', DECIMAL: 'decimal = "." or ","'}
+
+
+def note_of(reading: Reading, name: str, values: Iterable[str]) -> str:
+    """Return what a person should know of a column that is text because a setting is missing; empty when none is."""
+    example = next(filter(_THREE_DIGITS.fullmatch, values), "") if reading.kind == "text" and reading.unknown == DECIMAL else ""
+    if not example:
+        return ""
+    return f"Column {name} is text, since {example} may be a decimal or a thousand: set {_SETTINGS[DECIMAL]}."
 
 
 def missing_setting(reading: Reading) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from ..errors import SourceError
-from .casts import MISFIT, missing_setting, reason
+from .casts import MISFIT, missing_setting, note_of, reason
 from .model import Column, CreateTable, Loaded, ReadOptions, SourceTable
 from .opening import Part, open_files
 from .records import read_records
@@ -102,6 +102,8 @@ def _attempt(
         return None
     for part in texts:
         _reject(task, part)
+        for name, reading, evidence in zip(part.names, part.readings, part.evidence, strict=True):
+            task.note(part.files[0].label, tuple(filter(None, [note_of(reading, name, evidence.seen)])))
     return rows
 
 

@@ -85,6 +85,7 @@ FORMATS = (
 )
 _ALL = (1 << len(FORMATS)) - 1
 _BIT = {number_format: 1 << place for place, number_format in enumerate(FORMATS)}
+_COMMA_FORMATS = sum(bit for number_format, bit in _BIT.items() if number_format.decimal == ",")
 _POINT_FORMATS = sum(bit for number_format, bit in _BIT.items() if number_format.decimal == ".")
 _SPACED = sum(bit for number_format, bit in _BIT.items() if number_format.group == _SPACES)
 _PATTERNS = tuple((_BIT[form], re.compile(form.integer), re.compile(form.fraction)) for form in FORMATS)
@@ -157,15 +158,19 @@ class NumberColumn:
         form: the format.
         undecided: the pattern that all values have as long as nothing proves their format; empty when it is proven or impossible.
         proves: the format is proven by this column alone.
+        ambiguous: its mark may be that of decimals or of thousands.
     """
 
     type: str = ""
     form: NumberFormat = PLAIN
     undecided: str = ""
     proves: bool = False
+    ambiguous: bool = False
 
 
-def decide_numbers(values: Iterable[str], shapes: Iterable[NumberShape], decimal: str | None, proven: NumberFormat | None) -> NumberColumn:
+def decide_numbers(
+    values: Iterable[str], shapes: Iterable[NumberShape], decimal: str | None, proven: NumberFormat | None, *, semicolons: bool = False
+) -> NumberColumn:
     """Decide what the numbers of a column are.
 
     Args:
@@ -173,6 +178,7 @@ def decide_numbers(values: Iterable[str], shapes: Iterable[NumberShape], decimal
         shapes: their shapes.
         decimal: the decimal mark, when it was said.
         proven: the format that other columns of the file prove, if they do.
+        semicolons: the fields of the file are separated by semicolons, as where the comma is the decimal mark and the point groups.
     """
     values, shapes = list(values), list(shapes)
     if any(shape.weak for shape in shapes) and all(shape.weak or shape == _PLAIN_INTEGER for shape in shapes):
@@ -180,25 +186,30 @@ def decide_numbers(values: Iterable[str], shapes: Iterable[NumberShape], decimal
     feasible = _ALL
     for shape in shapes:
         feasible &= shape.integer | shape.fraction
-    form, undecided = _choose_format(feasible, values, decimal, proven)
+    form, undecided = _choose_format(feasible, values, decimal, proven, semicolons=semicolons)
     if form is None:
-        return NumberColumn(undecided=undecided)
+        return NumberColumn(undecided=undecided, ambiguous=undecided in (_WITH_COMMA, _WITH_POINT))
     bit = _BIT[form]
-    proves = not feasible & _BIT[PLAIN]
+    proves = not feasible & (_COMMA_FORMATS if semicolons and form == PLAIN else _BIT[PLAIN])
     if not any(shape.fraction & bit for shape in shapes):
         return NumberColumn("BIGINT", form, proves=proves)
     return NumberColumn(_fraction_type([form.normal(value) for value in values]), form, proves=proves)
 
 
-def _choose_format(feasible: int, values: list[str], decimal: str | None, proven: NumberFormat | None) -> tuple[NumberFormat | None, str]:
+def _choose_format(
+    feasible: int, values: list[str], decimal: str | None, proven: NumberFormat | None, *, semicolons: bool
+) -> tuple[NumberFormat | None, str]:
     if decimal:
         feasible &= sum(bit for number_format, bit in _BIT.items() if number_format.decimal == decimal)
     possible = [number_format for number_format in FORMATS if feasible & _BIT[number_format]]
     if not possible:
         return None, ""
     if PLAIN in possible:
-        thousands = COMMA_POINT_GROUPS in possible and proven is not None and proven.decimal == ","
-        return (COMMA_POINT_GROUPS if thousands else PLAIN), ""
+        if COMMA_POINT_GROUPS not in possible or (proven is not None and proven.decimal == "."):
+            return PLAIN, ""
+        if proven is not None:
+            return COMMA_POINT_GROUPS, ""
+        return (None, _WITH_POINT) if semicolons and any("." in value for value in values) else (PLAIN, "")
     if COMMA in possible and POINT_COMMA_GROUPS in possible:
         return _comma_with_three_digits(proven)
     if feasible & ~_SPACED == 0 and _look_alike(values):
@@ -212,7 +223,11 @@ def _comma_with_three_digits(proven: NumberFormat | None) -> tuple[NumberFormat 
         return COMMA, ""
     if proven == POINT_COMMA_GROUPS:
         return POINT_COMMA_GROUPS, ""
-    return None, r"-?(?:0|[1-9][0-9]{0,18})|[+-]?[1-9][0-9]{0,2},[0-9]{3}"
+    return None, _WITH_COMMA
+
+
+_WITH_COMMA, _WITH_POINT = (rf"-?(?:0|[1-9][0-9]{{0,18}})|[+-]?[1-9][0-9]{{0,2}}{mark}[0-9]{{3}}" for mark in (",", r"\."))
+"""The patterns of integers and numbers whose mark may be that of decimals or of thousands."""
 
 
 def _look_alike(values: list[str]) -> bool:

@@ -96,7 +96,8 @@ def _rows_with_errors(task: ImportTask, path: Path, sheet: Sheet, row_lines: Seq
 
 def _text_part(task: ImportTask, files: Sequence[tuple[TextFile, Sniffed]]) -> TextPart:
     names = files[0][0].dialect.names
-    evidence = [Evidence() for _ in names]
+    semicolons = files[0][0].dialect.delimiter == ";"
+    evidence = [Evidence(semicolons=semicolons) for _ in names]
     rows_each = max(_FEWEST_SAMPLED_ROWS, _SAMPLED_ROWS // len(files))
     for _, sniffed in files:
         rows = [row for row in (fit_width(row, len(names)) for row in sniffed.rows) if row]

@@ -28,6 +28,9 @@ EXCEPTIONS_SHARE = 0.02  # of a column's values may be rejected before the colum
 EXCEPTIONS_FROM = 50  # values that a column must have before any of them is an exception
 _SUSPECTED_SHARE = 0.1  # in a sample: more than that may be few in the whole file, and is counted there
 
+DATE_ORDER = "date_order"
+DECIMAL = "decimal"
+
 Kind = Literal["text", "empty", "boolean", "number", "date", "other"]
 
 
@@ -42,7 +45,7 @@ class Reading:
         form: the marks of numbers.
         order: the order of day, month and year of dates; None for times.
         forced: the type was said, not found.
-        unknown: the setting that would say what some values mean; such values are misfits.
+        unknown: the setting that would say what some values mean; such values are misfits, or a column that only has such is text.
         common: DuckDB's strptime formats of most of the dates, which only make the load faster.
     """
 
@@ -119,6 +122,7 @@ class Evidence:
         seen: distinct trimmed values, with how often the sample had them.
         counts: for a reading, what the whole column was found to be.
         padded: some had white space around them.
+        semicolons: the fields of their file are separated by semicolons.
         misfits: for a reading, the distinct trimmed values of the whole column that it does not accept, when they are few.
     """
 
@@ -126,6 +130,7 @@ class Evidence:
     counts: dict[Reading, Count] = field(default_factory=dict)
 
     padded: bool = False
+    semicolons: bool = False
     misfits: dict[Reading, set[str]] = field(default_factory=dict)
 
     def add(self, values: Iterable[str]) -> None:
@@ -181,12 +186,12 @@ def decide(evidence: Evidence, decimal: str | None = None, proven: NumberFormat 
     if not families:
         return Decision(EMPTY)
     if "other" not in families:
-        return _decide_family(shapes, decimal, proven) if len(families) == 1 else Decision(TEXT)
+        return _decide_family(shapes, decimal, proven, evidence.semicolons) if len(families) == 1 else Decision(TEXT)
     known = families - {"other"}
     if known not in ({"number"}, {"date"}):
         return Decision(TEXT)
     fitting = {value: found for value, found in shapes.items() if found.family != "other"}
-    decision = _decide_family(fitting, decimal, proven)
+    decision = _decide_family(fitting, decimal, proven, evidence.semicolons)
     others = [value for value in shapes if value not in fitting]
     if decision.reading.kind == "text" or not _few(evidence, decision.reading, others, shapes):
         return Decision(TEXT)
@@ -204,16 +209,17 @@ def _few(evidence: Evidence, reading: Reading, others: list[str], shapes: Mappin
     return sum(evidence.seen[value] for value in others) <= max(1, _SUSPECTED_SHARE * total)
 
 
-def _decide_family(shapes: Mapping[str, Shape], decimal: str | None, proven: NumberFormat | None) -> Decision:
+def _decide_family(shapes: Mapping[str, Shape], decimal: str | None, proven: NumberFormat | None, semicolons: bool) -> Decision:
     """Decide a column whose values are all of one known family."""
     family = next(iter(shapes.values())).family
     if family == "boolean":
         return Decision(BOOLEAN)
     if family == "date":
         return Decision(_date_reading({value: found.date for value, found in shapes.items() if found.date}))
-    column = numbers.decide_numbers(shapes, [found.number for found in shapes.values() if found.number], decimal, proven)
+    found = [one.number for one in shapes.values() if one.number]
+    column = numbers.decide_numbers(shapes, found, decimal, proven, semicolons=semicolons)
     if not column.type:
-        undecided = Reading(pattern=column.undecided)
+        undecided = Reading(pattern=column.undecided, unknown=DECIMAL * column.ambiguous)
         return Decision(undecided if all(fits(undecided, value) for value in shapes) else TEXT)
     pattern = numbers.accepted(column.form, column.type)
     return Decision(Reading(column.type, "number", pattern, column.form), proves=column.form if column.proves else None)
@@ -278,8 +284,6 @@ _DATE_TYPES = {
 }
 
 
-DATE_ORDER = "date_order"
-DECIMAL = "decimal"
 _NOTHING = r"[^\s\S]"  # the pattern of a reading that cannot be known: every value is a misfit
 
 
@@ -323,7 +327,10 @@ def _commonest_format(evidence: Evidence, decimal: str | None, proven: NumberFor
             if re.fullmatch(f"{form.integer}|{form.fraction}", value):
                 votes[form] += times
     best = max(votes, key=lambda form: (votes[form], proven is not None and form.decimal == proven.decimal))
-    return best, proven is not None or best != numbers.COMMA or votes.get(numbers.POINT_COMMA_GROUPS, 0) < votes[best]
+    other = {numbers.COMMA: numbers.POINT_COMMA_GROUPS}
+    if evidence.semicolons and any("." in value for value in evidence.seen):
+        other[PLAIN] = numbers.COMMA_POINT_GROUPS
+    return best, proven is not None or best not in other or votes.get(other[best], 0) < max(1, votes[best])
 
 
 def _force_date(type_name: str, evidence: Evidence, said: str | None) -> Reading:
