@@ -54,6 +54,7 @@ class ConnectionFault(PdbtError):
         """Keep the kind beside the sentence."""
         super().__init__(message, hint)
         self.kind = kind
+        self.passing = kind in (NAME, PORT, BUSY)
 
 
 def fault(kind: str, address: Address, said: str = "") -> ConnectionFault:

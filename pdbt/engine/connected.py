@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .databases.name_limits import too_long
-from .errors import GraphError, MissingLibrary, PdbtError
+from .errors import GraphError, MissingLibrary, PdbtError, Unreachable
 from .files import Discovered, table_name, write_durably
 from .graph import Node
 from .headers import LOAD_WORDS, names_of, read_header
@@ -184,4 +184,5 @@ def _call(module: str, function: str, label: str, *arguments: object) -> Any:
         message, hint, code = (getattr(error, name, None) for name in ("message", "hint", "exit_code"))
         if not isinstance(message, str) or not isinstance(hint, str) or not isinstance(code, int):
             raise
-        raise PdbtError(message if message.startswith(label) else f"{label}: {message}", hint, code) from error
+        kind = Unreachable if getattr(error, "passing", False) else PdbtError
+        raise kind(message if message.startswith(label) else f"{label}: {message}", hint, code) from error

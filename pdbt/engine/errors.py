@@ -17,7 +17,10 @@ class PdbtError(Exception):
         message: what happened and where (file, line, column, process, port), on one line.
         hint: what to do about it, on one line; empty when the message says it all.
         exit_code: the exit code of the command that it ends.
+        passing: whether it may pass by itself, though a person has something to look at.
     """
+
+    passing = False
 
     def __init__(self, message: str, hint: str = "", exit_code: int = NEEDS_A_HAND) -> None:
         """Keep the three parts; the exception's text is the message with its hint."""
@@ -99,6 +102,22 @@ class RunInProgress(PdbtError):
     def __init__(self, message: str, hint: str = "") -> None:
         """Exit with 75, as sysexits.h says for what works when tried again."""
         super().__init__(message, hint, RUN_IN_PROGRESS)
+
+
+class Unreachable(PdbtError):
+    """A server that does not answer now: a person has something to look at, and yet it may answer a moment later."""
+
+    passing = True
+
+
+def may_pass(error: BaseException) -> bool:
+    """Return True if what failed may succeed when it is tried again, as it is.
+
+    A failed check would fail again, and what ends with exit code 2 waits for a person, but for a server that does not answer.
+    """
+    if isinstance(error, PdbtError) and error.exit_code == NEEDS_A_HAND:
+        return error.passing
+    return not isinstance(error, CheckFailed)
 
 
 class MissingLibrary(PdbtError, ImportError):

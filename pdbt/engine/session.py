@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .connected import check_deliveries, with_landed
 from .databases import open_database
 from .databases.name_limits import require_names_apart
-from .errors import PdbtError, RunInProgress
+from .errors import PdbtError, RunInProgress, may_pass
 from .files import Discovered, discover_sources
 from .graph import Graph, Reader, read_graph
 from .interrupted import updated_meanwhile
@@ -119,9 +119,9 @@ def open_run(project: Path, options: RunOptions) -> Iterator[Run]:
 def _tell_failure(settings: Settings, options: RunOptions, report: Report, error: Exception) -> None:
     """Tell whoever the settings name, once for as long as runs fail."""
     if settings.notification_urls:
-        from .notices.runs import FINAL_ERRORS, run_failed
+        from .notices.runs import run_failed
 
-        if not options.tried_again or isinstance(error, FINAL_ERRORS):
+        if not options.tried_again or not may_pass(error):
             run_failed(settings, report, error, options.link)
 
 

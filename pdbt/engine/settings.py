@@ -61,7 +61,7 @@ class DagsterSettings:
     timezone: str = "UTC"
     schedule_status: str = "running"
     sensor_status: str = "running"
-    retries: int = 0
+    retries: int = 2
     retry_delay: float = 10.0
 
 

@@ -47,7 +47,8 @@ def instance(tmp_path: Path) -> Iterator[dagster.DagsterInstance]:
 
 @pytest.fixture
 def project(make_project: MakeProject) -> Project:
-    """The shop of the pipeline's tests, in DuckDB."""
+    """The shop of the pipeline's tests, in DuckDB; what fails is tried again at once."""
     made = make_project("duckdb")
     shop(made)
+    made.setting("dagster", "retry_delay = 0")
     return made

@@ -9,6 +9,7 @@ from typing import Any
 import dagster
 import pytest
 
+from pdbt.engine.settings import DagsterSettings, load_settings
 from tests.orchestration.conftest import Load
 from tests.pipeline.conftest import MakeProject
 from tests.pipeline.projects import ALL_REVENUE, REVENUE, REVENUE_ROWS, Project, ask, shop
@@ -214,28 +215,86 @@ def test_a_check_by_itself_is_asked(project: Project, load: Load, instance: dags
     assert materialized(result) == {}
 
 
-def test_a_run_that_failed_is_tried_again_as_often_as_the_settings_say(
-    project: Project, load: Load, instance: dagster.DagsterInstance
-) -> None:
+def unlucky(project: Project, times: int) -> Path:
+    """Write a table that fails so many times; return the file that counts the tries."""
     count = project.path / "tries"
     project.write(
         "scripts/final/UNLUCKY.py",
         "from pathlib import Path\n\n\ndef table(ORDERS):\n"
         f"    file = Path({str(count)!r})\n    tries = int(file.read_text()) if file.exists() else 0\n"
-        "    file.write_text(str(tries + 1))\n    assert tries >= 2, 'not yet'\n    return ORDERS\n",
+        f"    file.write_text(str(tries + 1))\n    if tries < {times}:\n        raise ValueError('not yet')\n    return ORDERS\n",
     )
-    project.setting("dagster", "retries = 2\nretry_delay = 0")
+    return count
+
+
+def restarts(result: dagster.ExecuteInProcessResult) -> int:
+    return sum(event.event_type_value == "STEP_RESTARTED" for event in result.all_events)
+
+
+@pytest.mark.parametrize(("said", "times"), [("", 2), ("retries = 1", 1), ("retries = 3", 3)])
+def test_a_run_that_failed_is_tried_again_as_often_as_the_settings_say(
+    project: Project, load: Load, instance: dagster.DagsterInstance, said: str, times: int
+) -> None:
+    count = unlucky(project, times)
+    project.setting("dagster", said)
     result = load(project.path).get_job(JOB).execute_in_process(instance=instance)
     assert result.success
-    assert count.read_text() == "3"
-    assert sum(event.event_type_value == "STEP_RESTARTED" for event in result.all_events) == 2
+    assert count.read_text() == str(times + 1)
+    assert restarts(result) == times
 
 
-def test_a_failed_check_is_not_tried_again(project: Project, load: Load, instance: dagster.DagsterInstance) -> None:
-    project.check("NEVER", "SELECT 1 AS one\n")
-    project.setting("dagster", "retries = 2\nretry_delay = 0")
+def test_a_run_that_always_fails_is_tried_three_times_and_by_zero_retries_once(
+    project: Project, load: Load, instance: dagster.DagsterInstance
+) -> None:
+    count = unlucky(project, 99)
     result = load(project.path).get_job(JOB).execute_in_process(instance=instance, raise_on_error=False)
-    assert not any(event.event_type_value == "STEP_RESTARTED" for event in result.all_events)
+    assert (result.success, restarts(result), count.read_text()) == (False, 2, "3")
+    project.setting("dagster", "retries = 0")
+    result = load(project.path).get_job(JOB).execute_in_process(instance=instance, raise_on_error=False)
+    assert (result.success, restarts(result), count.read_text()) == (False, 0, "4")
+
+
+def test_each_try_waits_twice_as_long_as_the_one_before_at_first_10_seconds(
+    project: Project, load: Load, instance: dagster.DagsterInstance
+) -> None:
+    assert (load_settings(project.path).dagster.retries, DagsterSettings().retries, DagsterSettings().retry_delay) == (2, 2, 10)
+    unlucky(project, 3)
+    text = (project.path / "pdbt.toml").read_text(encoding="utf-8")
+    (project.path / "pdbt.toml").write_text(text.replace("retry_delay = 0", "retry_delay = 0.01\nretries = 3"), encoding="utf-8")
+    result = load(project.path).get_job(JOB).execute_in_process(instance=instance)
+    waits = [event.step_retry_data.seconds_to_wait for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]
+    assert waits == [0.01, 0.02, 0.04]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("scripts/checks/NEVER.sql", "SELECT 1 AS one\n"),
+        ("scripts/final/NOWHERE.sql", "SELECT * FROM NOWHERE_AT_ALL\n"),
+        ("data/source/ORDERS.csv", "id,amount\n1,2\n3,4,5,6\n" + "7,8\n" * 50),
+        ("pdbt.toml", "[database]\ntype = 'none'\n"),
+    ],
+)
+def test_what_would_fail_again_or_waits_for_a_person_is_not_tried_again(
+    project: Project, load: Load, instance: dagster.DagsterInstance, file: str, text: str
+) -> None:
+    repository = load(project.path)
+    project.write(file, text)
+    result = repository.get_job(JOB).execute_in_process(instance=instance, raise_on_error=False)
+    assert (result.success, restarts(result)) == (False, 0)
+
+
+def test_a_server_that_does_not_answer_is_tried_again(make_project: MakeProject, load: Load, instance: dagster.DagsterInstance) -> None:
+    project = make_project("duckdb")
+    shop(project)
+    project.setting("dagster", "retry_delay = 0")
+    repository = load(project.path)
+    text = (project.path / "pdbt.toml").read_text(encoding="utf-8")
+    url = "postgresql://a:b@127.0.0.1:1/shop"
+    (project.path / "pdbt.toml").write_text(text.replace('type = "duckdb"', f'type = "commune"\nurl = "{url}"'), encoding="utf-8")
+    result = repository.get_job(JOB).execute_in_process(instance=instance, raise_on_error=False)
+    assert "cannot be reached" in failure(result)
+    assert restarts(result) == 2
 
 
 def test_parameters_of_the_run_are_those_of_the_command_line(project: Project, load: Load, instance: dagster.DagsterInstance) -> None:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import BuildError, MissingLibrary, PdbtError, SettingsError
+from ..errors import BuildError, MissingLibrary, PdbtError, SettingsError, Unreachable
 from .adbc import Adbc, AdbcError
 
 try:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 SCHEMES = ("postgresql", "postgres")
 LOST_STATES = ("08", "57P")  # classes of SQLSTATE: connection exceptions, operator intervention
+# What a server that refuses a connection says when it may take one a moment later.
+_PASSING = ("the database system is", "too many", "remaining connection slots")
 
 
 class Server:
@@ -101,7 +103,8 @@ class Server:
         lines = [line.strip() for line in self._without_password(said).splitlines() if line.strip()]
         reason = lines[0].rpartition(" failed: ")[2] if lines else "no answer"
         message = f"PostgreSQL at {self.label} cannot be reached: {reason.rstrip('.')}."
-        return PdbtError(message, "Check that the server runs, and the host, port, user, password and database of [database] url.")
+        kind = Unreachable if "FATAL" not in said or any(word in said for word in _PASSING) else PdbtError
+        return kind(message, "Check that the server runs, and the host, port, user, password and database of [database] url.")
 
     def _lost(self, error: DBAPIError) -> PdbtError:
         reason = self._without_password(str(error.orig)).strip().partition("\n")[0]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..environment import ENVIRONMENT_FILE
-from ..errors import CheckFailed, GraphError, SettingsError
 from .book import Notices, Sender
 
 if TYPE_CHECKING:
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
 # One job, whether Dagster or the classic scripts run it: what one saw fail, the other may see work.
 RUN, LATE, EMPTY = "run", "late", "empty"
-# Trying again changes nothing about what the person has to mend.
-FINAL_ERRORS = (CheckFailed, GraphError, SettingsError)
 _CHARACTERS = 500
 
 

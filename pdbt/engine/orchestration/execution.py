@@ -12,9 +12,8 @@ from pathlib import Path
 import dagster
 
 from ..command import StepFunction
-from ..errors import PdbtError
+from ..errors import PdbtError, may_pass
 from ..graph import Node
-from ..notices.runs import FINAL_ERRORS
 from ..parameters import Accepted
 from ..process.foreground import DAGSTER_HOME
 from ..process.place import page_url, pid_file_of
@@ -54,7 +53,6 @@ def pipeline_assets(settings: Settings, described: Described, steps: Sequence[St
         name=STEP,
         out={name: dagster.Out(dagster.Nothing, is_required=False) for name in (*outputs.values(), *checks.values())},
         config_schema=_CONFIG,
-        retry_policy=_retry_policy(settings),
     )(run_pipeline)
     return dagster.AssetsDefinition(
         keys_by_output_name={outputs[name]: key for name, key in keys.items()},
@@ -68,7 +66,7 @@ def pipeline_assets(settings: Settings, described: Described, steps: Sequence[St
 def pipeline_job(settings: Settings, described: Described, steps: Sequence[StepFunction], accepted: Accepted) -> dagster.JobDefinition:
     """Return the job of a project that makes no table yet: its scripts may bring the first files."""
 
-    @dagster.op(name=STEP, config_schema=_CONFIG, retry_policy=_retry_policy(settings))
+    @dagster.op(name=STEP, config_schema=_CONFIG)
     def run_pipeline(context: dagster.OpExecutionContext) -> None:
         _run(context, settings, steps, None, _Recorder(context, described))
 
@@ -168,13 +166,14 @@ def _run(
     recorder: _Recorder,
 ) -> None:
     config = context.op_execution_context.op_config if isinstance(context, dagster.AssetExecutionContext) else context.op_config
+    left = settings.dagster.retries - context.retry_number
     options = RunOptions(
         full=config["full"],
         parameters=_parameters(config["parameters"]),
         lock_timeout=math.inf,  # a run of the page waits its turn, and can be seen waiting
         selection=selection,
         on_step=recorder,
-        tried_again=context.retry_number < settings.dagster.retries,
+        tried_again=left > 0,
         link=_link(context.run.run_id),
     )
     try:
@@ -182,8 +181,14 @@ def _run(
             recorder.run = run
             for step in steps:
                 step(run)
-    except PdbtError as error:
-        raise dagster.Failure(str(error), allow_retries=not isinstance(error, FINAL_ERRORS)) from error
+    except Exception as error:  # the person's own code raises whatever it likes
+        if left > 0 and may_pass(error):
+            # A policy of Dagster waits 10, 30 and 70 seconds where each wait is to be twice the one before.
+            wait = settings.dagster.retry_delay * 2.0**context.retry_number
+            raise dagster.RetryRequested(settings.dagster.retries, wait) from error
+        if isinstance(error, PdbtError):
+            raise dagster.Failure(str(error), allow_retries=False) from error
+        raise
     except BaseException:  # Dagster's interrupt is no Exception
         recorder.stopped()
         raise
@@ -217,12 +222,6 @@ def _link(run_id: str) -> str:
 
 def _parameters(values: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in values.items())
-
-
-def _retry_policy(settings: Settings) -> dagster.RetryPolicy | None:
-    if not settings.dagster.retries:
-        return None
-    return dagster.RetryPolicy(settings.dagster.retries, delay=settings.dagster.retry_delay, backoff=dagster.Backoff.EXPONENTIAL)
 
 
 def _sentence(step: StepResult) -> str:
