@@ -27,6 +27,7 @@ _MADE = (
     "db/.work/state.json",
     "db/.work/work.json",
     "db/.work/run.lock",
+    "db/.work/schedule.json",
     "db/.work/scratch",
     "db/.work/tmp",
     "macro/*.log",

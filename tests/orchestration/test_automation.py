@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -10,15 +13,20 @@ from pathlib import Path
 import dagster
 import pytest
 
+from pdbt.engine.notices.late import tell_if_late
+from pdbt.engine.settings import load_settings
 from tests.conftest import StartProcess
 from tests.orchestration.conftest import Load
 from tests.pipeline.projects import ORDERS, Project
 
 
-def tick(repository: dagster.RepositoryDefinition, instance: dagster.DagsterInstance) -> tuple[int, str]:
-    """Return how many runs a tick of the schedule asks for, and why it asks for none."""
+def tick(
+    repository: dagster.RepositoryDefinition, instance: dagster.DagsterInstance, moment: datetime.datetime | None = None
+) -> tuple[int, str]:
+    """Return how many runs a tick of the schedule asks for, and why it asks for none; `moment` is when it was due, by default now."""
     schedule = repository.get_schedule_def("main_every_5min")
-    with dagster.build_schedule_context(instance=instance, repository_def=repository) as context:
+    due = moment or datetime.datetime.now(datetime.UTC)
+    with dagster.build_schedule_context(instance=instance, repository_def=repository, scheduled_execution_time=due) as context:
         found = schedule.evaluate_tick(context)
     return len(found.run_requests or ()), found.skip_message or ""
 
@@ -62,6 +70,60 @@ def test_both_run_from_the_first_launch_unless_the_settings_say_otherwise(
 
 def test_a_tick_asks_for_a_run(repository: dagster.RepositoryDefinition, instance: dagster.DagsterInstance) -> None:
     assert tick(repository, instance) == (1, "")
+
+
+HOUR = datetime.timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('schedule = "0 20 * * *"', 'schedule = "0 10 * * *"'),
+        ("", 'schedule = "@daily"'),
+        ('timezone = "UTC"', 'timezone = "Europe/Paris"'),
+    ],
+)
+def test_a_tick_from_before_the_schedule_was_changed_is_not_owed(
+    project: Project, load: Load, instance: dagster.DagsterInstance, before: str, after: str
+) -> None:
+    project.setting("dagster", before)
+    load(project.path)
+    path = project.path / "pdbt.toml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(before, after) if before else text.replace("[dagster]", f"[dagster]\n{after}"), encoding="utf-8")
+    old = time.time() - 100_000
+    os.utime(path, (old, old))  # as a copy that keeps the times of its original
+    repository, now = load(project.path), datetime.datetime.now(datetime.UTC)
+    count, reason = tick(repository, instance, now - HOUR)
+    assert count == 0
+    assert re.fullmatch(r"The schedule was changed at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d, after this time had passed\.", reason)
+    assert tick(repository, instance, now + HOUR) == (1, "")
+    assert tick(load(project.path), instance, now - HOUR)[0] == 0  # also after another launch
+
+
+def test_a_tick_that_was_missed_is_owed_when_anything_else_was_changed(
+    project: Project, load: Load, instance: dagster.DagsterInstance
+) -> None:
+    missed = datetime.datetime.now(datetime.UTC) - HOUR
+    assert tick(load(project.path), instance, missed) == (1, "")
+    project.setting("parameters", "least = 1")
+    project.setting("dagster", "retries = 1")
+    assert tick(load(project.path), instance, missed) == (1, "")
+
+
+def test_a_schedule_that_was_changed_to_a_time_that_is_past_is_not_late(project: Project, load: Load) -> None:
+    project.setting("notifications", 'urls = ["json://127.0.0.1:1"]\non = ["late"]')
+    project.setting("dagster", 'schedule = "0 0 1 1 *"')
+    load(project.path)
+    assert tell_if_late(load_settings(project.path), print) == ""  # it is looked at from now on
+    later = time.time() + 7_200
+    path = project.path / "pdbt.toml"
+    path.write_text(path.read_text(encoding="utf-8").replace("0 0 1 1 *", "* * * * *"), encoding="utf-8")
+    load(project.path)
+    assert "nothing was published since" in tell_if_late(load_settings(project.path), print, later)
+    note = project.path / "db/.work/schedule.json"
+    note.write_text(json.dumps({**json.loads(note.read_text(encoding="utf-8")), "since": later}), encoding="utf-8")
+    assert tell_if_late(load_settings(project.path), print, later) == ""
 
 
 def test_a_tick_while_a_run_of_the_page_is_going_is_skipped_with_the_reason(

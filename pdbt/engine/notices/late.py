@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Callable
 
+from ..schedule import holds_since
 from ..settings import Settings
 from .runs import LATE, RUN, log_file, notices_of
 
@@ -29,7 +30,7 @@ def tell_if_late(settings: Settings, log: Callable[[str], None], now: float | No
         return ""
     last = notices.last_success()
     due, patience = last_due(settings.dagster.schedule, settings.dagster.timezone, time.time() if now is None else now)
-    if last >= due:
+    if last >= due or due < holds_since(settings):
         return ""
     said = f"nothing was published since {_shown(last)}, though a run was due at {_shown(due)} and had {patience / 60:.3g} minutes."
     lines = [f"Project: {settings.name} ({settings.project})", "Step: the schedule", f"Error: {said}", f"Log: {log_file(settings.project)}"]

@@ -12,6 +12,7 @@ import dagster
 
 from ..command import StepFunction
 from ..parameters import accepted_parameters
+from ..schedule import note_schedule
 from ..session import read_project
 from .assets import describe
 from .automation import JOB, late_sensor_of, schedule_of, sensor_of, tells_of_late
@@ -32,6 +33,7 @@ def definitions(project: Path, steps: Sequence[StepFunction]) -> dagster.Definit
         PdbtError: the settings, a file of the scripts or the order of the tables is at fault.
     """
     settings, graph = read_project(project)
+    note_schedule(settings)
     described = describe(settings, graph)
     accepted = accepted_parameters(settings, graph)
     if described.assets:

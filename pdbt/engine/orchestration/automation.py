@@ -17,6 +17,7 @@ from ..notices.late import tell_if_late
 from ..process.identity import running_record
 from ..process.place import Place, shared_home
 from ..publish import WorkFolder
+from ..schedule import holds_since
 from ..settings import Settings
 from ..state import load_state
 
@@ -50,10 +51,19 @@ def schedule_of(settings: Settings) -> dagster.ScheduleDefinition:
         description="Runs the pipeline; what did not change costs nothing.",
     )
     def run_pipeline(context: dagster.ScheduleEvaluationContext) -> dagster.RunRequest | dagster.SkipReason:
-        hindered = ran_elsewhere(settings) or run_going(context.instance, settings)
+        hindered = not_owed(settings, context) or ran_elsewhere(settings) or run_going(context.instance, settings)
         return dagster.SkipReason(hindered) if hindered else dagster.RunRequest()
 
     return run_pipeline
+
+
+def not_owed(settings: Settings, context: dagster.ScheduleEvaluationContext) -> str:
+    """Return why a tick is not owed: Dagster makes up for those of a schedule that was changed, also from before the change."""
+    since = holds_since(settings)
+    if context.scheduled_execution_time.timestamp() >= since:
+        return ""
+    changed = datetime.datetime.fromtimestamp(since).astimezone()
+    return f"The schedule was changed at {changed:%Y-%m-%d %H:%M:%S}, after this time had passed."
 
 
 def sensor_of(settings: Settings) -> dagster.SensorDefinition:
