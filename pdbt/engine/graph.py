@@ -14,10 +14,15 @@ from typing import TYPE_CHECKING, Any
 from .catalogs import is_catalog
 from .errors import GraphError
 from .organisation import shared_tables
+from .outside import CATALOG, NOTHING, Outside, merged
+from .outside.in_files import is_file
+from .outside.in_python import find_in_python
+from .outside.in_sql import find_in_sql
 from .python_tables import PARAMETERS, argument_names, with_helpers
 from .reading.formats import supported
 from .reading.model import SourceTable
-from .sql import parameter_names, single_select, table_names
+from .settings import Parameter
+from .sql import parameter_names, single_select, table_names, words_of
 from .state import References, text_hash
 
 if TYPE_CHECKING:
@@ -47,6 +52,7 @@ class Node:
         parameters: the ``$name`` parameters that it uses; None means it may use any.
         source: what is imported; None for the other kinds.
         path: its file; for a source the first one.
+        outside: what it reads besides tables.
     """
 
     name: str
@@ -60,6 +66,7 @@ class Node:
     guessed: bool = False
     parameters: tuple[str, ...] | None = ()
     source: SourceTable | None = None
+    outside: Outside = NOTHING
 
 
 @dataclass(frozen=True)
@@ -79,15 +86,18 @@ class Graph:
 
 
 class Reader:
-    """Finds the tables that a SELECT reads; what was found in former runs is not parsed again.
+    """Finds what a SELECT reads; the tables that were found in former runs are not looked for again.
 
     Attributes:
         used: the answers given by this reader, by the text's hash, for the next run.
+        dialect: ``duckdb``, ``sqlite`` or ``postgresql``.
     """
 
-    def __init__(self, known: Mapping[str, References]) -> None:
-        """Begin with the answers of former runs."""
+    def __init__(self, known: Mapping[str, References], dialect: str = "duckdb", parameters: Mapping[str, Parameter] | None = None) -> None:
+        """Begin with the answers of former runs, and the values of ``$name``, as far as they are known."""
         self._known = known
+        self.dialect = dialect
+        self._parameters = parameters or {}
         self._connection: duckdb.DuckDBPyConnection | None = None
         self.used: dict[str, References] = {}
 
@@ -98,18 +108,48 @@ class Reader:
             self.used[digest] = self._known.get(digest) or self._parse(select) or References(exact=False, tables=list(table_names(select)))
         return self.used[digest]
 
-    def _parse(self, select: str) -> References | None:
-        """Ask DuckDB's parser, which binds nothing, so that the tables need not exist; None when it does not take the text."""
+    def reads(self, select: str) -> tuple[References, Outside]:
+        """Return the tables that this SELECT reads, those that it names by a text included, and what else it reads."""
+        references = self.references(select)
+        outside = find_in_sql(select, self.dialect, self._parameters, self._evaluate)
+        tables = [*references.tables, *(_schema_and_name(name) for name in outside.tables)]
+        for text in outside.queries:
+            inner, others = self.reads(text)
+            tables += inner.tables
+            outside = merged((outside, others))
+        return References(references.exact, tables), outside
+
+    def _evaluate(self, expression: str) -> object:
+        """Return the value of an expression that needs no table; None when it has none."""
+        import duckdb
+
+        try:
+            row = self._duckdb().execute(f"SELECT {expression}").fetchone()
+        except duckdb.Error:  # it reads columns, or what only the run has
+            return None
+        return row[0] if row else None
+
+    def _duckdb(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:
             import duckdb
 
             self._connection = duckdb.connect()
-        row = self._connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [select]).fetchone()
+        return self._connection
+
+    def _parse(self, select: str) -> References | None:
+        """Ask DuckDB's parser, which binds nothing, so that the tables need not exist; None when it does not take the text."""
+        row = self._duckdb().execute("SELECT json_serialize_sql(?::VARCHAR)", [select]).fetchone()
         try:
             document = json.loads(row[0]) if row else {"error": True}
         except RecursionError:
             return None
         return None if document["error"] else References(exact=True, tables=list(_collect(document["statements"])))
+
+
+def _schema_and_name(name: str) -> tuple[str, str]:
+    """Return schema and name of a table that a text names as SQL would write it."""
+    parts = [token.name for token in words_of(name) if token.text != "."] or [name]
+    return (parts[-2] if len(parts) > 1 else "", parts[-1])
 
 
 def _collect(statements: Any) -> dict[tuple[str, str], None]:
@@ -159,7 +199,7 @@ def read_graph(project: Path, sources: Iterable[SourceTable], reader: Reader, is
         found += [_read_node(project, path, layer, reader) for path in _script_files(project, layer)]
     checks = [_read_node(project, path, CHECKS, reader) for path in _script_files(project, CHECKS)]
     nodes = _by_name([*found, *_shared_nodes(project, found, checks, reader)])
-    resolve = _Resolver(nodes, is_external)
+    resolve = _Resolver(nodes, is_external, project, reader.dialect)
     resolved = {node.name: resolve(node) for node in nodes.values()}
     return Graph(_in_order(resolved), tuple(resolve(check) for check in checks))
 
@@ -220,37 +260,47 @@ def _read_node(project: Path, path: Path, layer: str, reader: Reader) -> Node:
         names = argument_names(text, label)
         inputs = tuple(name for name in names if name != PARAMETERS)
         text = with_helpers(path, text)
-        return Node(path.stem, "python", layer, label, path, text, inputs, parameters=None if PARAMETERS in names else ())
+        parameters = None if PARAMETERS in names else ()
+        return Node(path.stem, "python", layer, label, path, text, inputs, parameters=parameters, outside=find_in_python(text))
     select = single_select(text, label)
-    references = reader.references(select)
+    references, outside = reader.reads(select)
+    if outside.unclear:
+        message = f"{label}: {outside.unclear}() is given an expression, so that it is not known which table it reads."
+        raise GraphError(message, "Write the name as a text, or with a $parameter that has a value.")
     inputs = tuple(name if schema.casefold() in _HOME_SCHEMAS else f"{schema}.{name}" for schema, name in references.tables)
-    return Node(path.stem, "sql", layer, label, path, select, inputs, (), not references.exact, parameter_names(select))
+    names = parameter_names(select)
+    return Node(path.stem, "sql", layer, label, path, select, inputs, (), not references.exact, names, outside=outside)
 
 
 class _Resolver:
     """Turns the names that a file reads into names of nodes."""
 
-    def __init__(self, nodes: Mapping[str, Node], is_external: Callable[[str], bool]) -> None:
+    def __init__(self, nodes: Mapping[str, Node], is_external: Callable[[str], bool], project: Path, dialect: str) -> None:
         self._by_name = {name.casefold(): name for name in nodes}
         self._is_external = is_external
+        self._project = project
+        self._reads_files = dialect == "duckdb"
 
     def __call__(self, node: Node) -> Node:
         inputs: dict[str, None] = {}
         external: dict[str, None] = {}
+        outside = [node.outside]
         for name in node.inputs:
             if name.casefold() in self._by_name:
                 inputs[self._by_name[name.casefold()]] = None
             elif name.casefold().startswith(_PUBLISHED_PREFIX) and name.casefold().removeprefix(_PUBLISHED_PREFIX) in self._by_name:
                 raise self._published(node, name)
             elif is_catalog(name):
-                continue
+                outside.append(Outside(CATALOG))
+            elif self._reads_files and is_file(name, self._project):
+                outside.append(Outside(files=(name,)))
             elif self._is_external(name):
                 external[name] = None
             elif not node.guessed and not _is_defined_by_with(node, name):
                 raise self._unknown(node, name)
         if node.name in inputs and node.layer != CHECKS:
             raise GraphError(f"{node.label} reads {node.name}, the table that it makes.", "Rename the file, or read something else.")
-        return replace(node, inputs=tuple(inputs), external=tuple(external))
+        return replace(node, inputs=tuple(inputs), external=tuple(external), outside=merged(outside))
 
     def _published(self, node: Node, name: str) -> GraphError:
         own = self._by_name[name.casefold().removeprefix(_PUBLISHED_PREFIX)]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from .errors import SourceError
 from .files import Stamp, file_stat, file_token, stamp
 from .graph import Graph, Node
+from .outside.in_files import named_files
 from .reading.model import RULES_VERSION
 from .settings import Parameter, Settings
 from .state import State, TableState, text_hash
@@ -44,6 +48,7 @@ class Planner:
         full: whether everything is made again.
         published: the tables that readers see, with their versions.
         settled: the versions that this run has made, or found to be right.
+        moment: now, for all of the run.
     """
 
     settings: Settings
@@ -53,6 +58,7 @@ class Planner:
     full: bool = False
     published: Mapping[str, str] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
+    moment: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
 
     def steps(self) -> list[Step]:
         """Return every step of a whole run, in order."""
@@ -91,7 +97,10 @@ class Planner:
         made = self.state.tables.get(node.name)
         if self.full and (made is None or made.version not in self.settled):
             return ALWAYS
-        return self.stale(node)
+        reason = self.stale(node)
+        if not reason and made is not None and made.version not in self.settled:
+            return node.outside.always
+        return reason
 
     def stale(self, node: Node) -> str:
         """Return in what this table is not what its files and settings would make; empty when it is up to date."""
@@ -102,14 +111,42 @@ class Planner:
             return f"reads {node.external[0]}, which this project does not make"
         if node.source is not None:
             return "" if made.version in self.settled else self._source_reason(node, made)
-        return _difference(made.definition, self.definition(node)) or self._input_reason(node, made)
+        # What arrives in a file once the table was made is for the next run.
+        changed = "" if made.version in self.settled else _difference(made.definition, self.definition(node))
+        return changed or self._input_reason(node, made)
 
     def definition(self, node: Node) -> dict[str, str]:
         """Return what a built table or a check is made from, by aspect."""
         names = sorted(self.parameters) if node.parameters is None else node.parameters
         # A parameter may hold a secret of the environment, and the state is a file: only its hash is kept.
         used = {f"parameter ${name}": text_hash(repr(self.parameters[name])) for name in names}
-        return {"its text": text_hash(node.text), **used}
+        return {"its text": text_hash(node.text), **used, **self._outside(node)}
+
+    def _outside(self, node: Node) -> dict[str, str]:
+        """Return what a table or a check reads besides tables, by aspect: the date, files, the environment."""
+        outside = node.outside
+        aspects = {"reads the clock: the date": self._dates(node)} if outside.day else {}
+        for name in outside.environment:  # it may be a secret: only its hash is kept
+            aspects[f"environment variable {name}"] = text_hash(repr(os.environ.get(name)))
+        for pattern in outside.files:
+            files = named_files([pattern], self.settings.project)
+            aspects.update({label: self._content(path, label) for label, path in files.items()} or {pattern: "missing"})
+        return aspects
+
+    def _dates(self, node: Node) -> str:
+        """Return the date in the project's time zone, and where the table's code computes: SQL in UTC, Python in the machine's zone."""
+        here = self.moment.astimezone(ZoneInfo(self.settings.dagster.timezone))
+        computed = self.moment.astimezone() if node.kind == "python" else self.moment
+        return f"{here.date()} {computed.date()}"
+
+    def _content(self, path: Path, label: str) -> str:
+        """Return the hash of a file that a SELECT or Python code names, read only where its stat leaves a doubt."""
+        try:
+            known = self._known_stamp(path, label) or stamp(path)
+        except SourceError:
+            return "unreadable"
+        self.state.stamps[label] = known
+        return known.sha256
 
     def source_definition(self, node: Node, stamps: Mapping[str, Stamp]) -> dict[str, str]:
         """Return what an imported table is made from, by aspect; `stamps` holds the files that could be read."""
@@ -167,6 +204,8 @@ class Planner:
             return "new"
         if check.external:
             return f"reads {check.external[0]}, which this project does not make"
+        if check.outside.always:
+            return check.outside.always
         return _difference(self.state.checks[check.name], self.check_definition(check))
 
     def _check_reason(self, check: Node, rebuilt: Mapping[str, str]) -> str:

@@ -223,6 +223,7 @@ class Run:
 
     def _build(self, node: Node, reason: str) -> None:
         self._open_for_building()
+        definition = self._planner.definition(node)  # of what lies there before: what changes meanwhile is for the next run
         started = time.perf_counter()
         with self.report.working(f"building {node.name}", self._percent):
             try:
@@ -233,7 +234,7 @@ class Run:
                 message = error.message if error.message.startswith(f"{node.label} ") else f"{node.label}: {reason}"
                 raise type(error)(message, error.hint) from error
         inputs = {name: self._state.tables[name].version for name in node.inputs}
-        made = TableState(self._planner.definition(node), inputs, self._version(), rows)
+        made = TableState(definition, inputs, self._version(), rows)
         self._made("build", node, made, time.perf_counter() - started, reason)
 
     def _build_python(self, node: Node) -> int:
@@ -249,6 +250,7 @@ class Run:
     def _check(self, check: Node, reason: str) -> list[str]:
         """Run one check; return a sentence if it failed."""
         self._open_for_reading()
+        definition = self._planner.check_definition(check)
         started = time.perf_counter()
         try:
             names, rows, count = self._database.query(self._sql(check), SHOWN_CHECK_ROWS)
@@ -258,7 +260,7 @@ class Run:
         result = "failed" if count else "passed"
         self.report.add(StepResult("check", check.name, result, count or None, time.perf_counter() - started, reason=reason))
         if not count:
-            self._state.checks[check.name] = self._planner.check_definition(check)
+            self._state.checks[check.name] = definition
             return []
         self._state.checks.pop(check.name, None)
         shown = "; ".join(", ".join(f"{name} = {value}" for name, value in zip(names, row, strict=True)) for row in rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +17,14 @@ from .files import Discovered, discover_sources
 from .graph import Graph, Reader, read_graph
 from .interrupted import updated_meanwhile
 from .lock import run_lock
+from .outside.in_files import named_files
 from .parameters import check_parameters, resolve_parameters
 from .plan import Planner, Step
 from .publish import WorkFolder, begin, look
 from .report import Report, StepResult
 from .run import Run
 from .selection import Selection
-from .settings import Settings, load_settings
+from .settings import Parameter, Settings, load_settings
 from .state import State, load_state
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def read_project(project: Path) -> tuple[Settings, Graph]:
     database = _database(settings)
     try:
         state = load_state(_folder(settings).published_state) or State()
-        return settings, _graph(settings, state, database)[0]
+        return settings, _graph(settings, state, database, settings.parameters)[0]
     finally:
         database.close()
 
@@ -205,20 +206,21 @@ def _database(settings: Settings) -> Database:
 
 def _planner(settings: Settings, options: RunOptions, state: State, database: Database) -> tuple[Planner, tuple[str, ...]]:
     """Read the project; return its planner, and what a person should be told of it."""
-    graph, discovered = _graph(settings, state, database)
-    labels = {path.relative_to(settings.project).as_posix() for table in discovered.tables for path in table.files}
-    state.stamps = {label: known for label, known in state.stamps.items() if label in labels}
     parameters = resolve_parameters(settings, options.parameters)
+    graph, discovered = _graph(settings, state, database, parameters)
+    labels = {path.relative_to(settings.project).as_posix() for table in discovered.tables for path in table.files}
+    labels.update(*(named_files(node.outside.files, settings.project) for node in (*graph.nodes.values(), *graph.checks)))
+    state.stamps = {label: known for label, known in state.stamps.items() if label in labels}
     check_parameters(graph, parameters, options.parameters)
     empty = () if graph.nodes or graph.checks else (NOTHING_TO_RUN,)
     notes = (*empty, *discovered.ignored, *settings.stray_sources(table.name for table in discovered.tables))
     return Planner(settings, graph, state, parameters, options.full), notes
 
 
-def _graph(settings: Settings, state: State, database: Database) -> tuple[Graph, Discovered]:
+def _graph(settings: Settings, state: State, database: Database, parameters: Mapping[str, Parameter]) -> tuple[Graph, Discovered]:
     """Read the project's files; what the state knows of their SQL is not parsed again."""
     discovered = with_landed(settings.project, discover_sources(settings.project))
-    reader = Reader(state.references)
+    reader = Reader(state.references, database.dialect, parameters)
     graph = read_graph(settings.project, discovered.tables, reader, database.external)
     state.references = reader.used
     check_deliveries(settings, graph.built())

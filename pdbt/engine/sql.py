@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,9 +57,17 @@ def _without_tail(statement: Sequence[Token]) -> Sequence[Token]:
     return statement[:end]
 
 
+@functools.lru_cache(maxsize=4)
+def words_of(sql: str) -> tuple[Token, ...]:
+    """Return the tokens of SQL without spaces and comments; those of the texts that were last asked for are kept."""
+    return tuple(token for token in tokens(sql) if token.meant)
+
+
 def parameter_names(sql: str) -> tuple[str, ...]:
     """Return the names of the ``$name`` parameters, in order of first appearance."""
-    return tuple(dict.fromkeys(token.text[1:] for token in tokens(sql) if token.kind == "parameter"))
+    if "$" not in sql:  # most have none, and a project may have a thousand files
+        return ()
+    return tuple(dict.fromkeys(token.text[1:] for token in words_of(sql) if token.kind == "parameter"))
 
 
 def set_parameters(sql: str, parameters: Mapping[str, Parameter], dialect: str) -> str:
@@ -170,7 +179,7 @@ def table_names(sql: str, *, always_recursive: bool = False) -> tuple[tuple[str,
         sql: a SELECT.
         always_recursive: take every WITH for one whose definitions may read themselves, as SQLite does.
     """
-    words = [token for token in tokens(sql) if token.meant]
+    words = words_of(sql)
     found: dict[tuple[str, str], None] = {}
     levels = [_Level(recursive=always_recursive)]
     index = 0
@@ -202,7 +211,7 @@ def table_names(sql: str, *, always_recursive: bool = False) -> tuple[tuple[str,
     return tuple(found)
 
 
-def _close(words: list[Token], index: int, levels: list[_Level]) -> int:
+def _close(words: Sequence[Token], index: int, levels: list[_Level]) -> int:
     """Go on after a closing parenthesis: what WITH defined in it is in scope now, and a comma may lead to the next definition."""
     level = levels[-1]
     level.expecting = False
@@ -215,7 +224,7 @@ def _close(words: list[Token], index: int, levels: list[_Level]) -> int:
     return index
 
 
-def _define(words: list[Token], index: int, levels: list[_Level]) -> int:
+def _define(words: Sequence[Token], index: int, levels: list[_Level]) -> int:
     """Enter the definition that begins at `index`; return the index of the parenthesis that opens it."""
     level = levels[-1]
     name, opening = _definition(words, index) or ("", index)
@@ -227,7 +236,7 @@ def _define(words: list[Token], index: int, levels: list[_Level]) -> int:
     return opening
 
 
-def _definition(words: list[Token], index: int) -> tuple[str, int] | None:
+def _definition(words: Sequence[Token], index: int) -> tuple[str, int] | None:
     """Read ``name [(columns)] [USING KEY (columns)] AS [NOT] [MATERIALIZED] (``: the name, and the index of the last parenthesis."""
     if index >= len(words) or words[index].kind not in ("word", "quoted"):
         return None
@@ -243,7 +252,7 @@ def _definition(words: list[Token], index: int) -> tuple[str, int] | None:
     return (name, index) if _word(words, index) == "(" else None
 
 
-def _after_parentheses(words: list[Token], index: int) -> int:
+def _after_parentheses(words: Sequence[Token], index: int) -> int:
     """Return the index behind a list in parentheses, if there is one at `index`."""
     if _word(words, index) == "(":
         while _word(words, index) not in (")", ""):
@@ -252,18 +261,18 @@ def _after_parentheses(words: list[Token], index: int) -> int:
     return index
 
 
-def _word(words: list[Token], index: int) -> str:
+def _word(words: Sequence[Token], index: int) -> str:
     return words[index].text.upper() if index < len(words) else ""
 
 
-def _part_of_an_expression(words: list[Token], index: int, level: _Level) -> bool:
+def _part_of_an_expression(words: Sequence[Token], index: int, level: _Level) -> bool:
     """Whether this FROM belongs to ``extract(year FROM day)`` or ``IS DISTINCT FROM``."""
     if words[index].text.upper() != "FROM":
         return False
     return level.before in _FUNCTIONS_WITH_FROM or (index > 0 and words[index - 1].text.upper() == "DISTINCT")
 
 
-def _dotted_name(words: list[Token], index: int) -> tuple[list[str], int]:
+def _dotted_name(words: Sequence[Token], index: int) -> tuple[list[str], int]:
     """Read ``a.b.c`` from `index` on; return its parts and the index of its last token."""
     path = [words[index].name]
     while index + 2 < len(words) and words[index + 1].text == "." and words[index + 2].kind in ("word", "quoted"):

@@ -13,7 +13,7 @@ from .arrow import plain_table
 from .carried import carried, in_arrow
 from .duckdb_beginning import CATALOG, Beginning, no_writer
 from .files import DatabaseFiles
-from .names import quoted
+from .names import quoted, text
 from .reader import connect, count, finish, told
 
 if TYPE_CHECKING:
@@ -58,6 +58,9 @@ class DuckDBFile:
         self.close()
         self._files.begin()
         self._connection = connect(self._files.temporary)
+        project = str(self._files.project.resolve())
+        if "," not in project:  # which would end it: files are then found from where the process runs alone
+            self._connection.execute(f"SET file_search_path = {text(project)}")
         beginning = Beginning(self._connection, self._files, self._lock_timeout)
         try:
             if start == "reading":

@@ -37,6 +37,7 @@ class DatabaseFiles:
         temporary: a folder for what does not fit into memory.
         note: holds the token of the last publication, by which its file is known as ours.
         side_endings: what the database appends to a file's name for its journals.
+        project: the project's folder.
     """
 
     label: str
@@ -46,6 +47,7 @@ class DatabaseFiles:
     temporary: Path
     note: Path
     side_endings: tuple[str, ...]
+    project: Path = Path()
 
     @classmethod
     def of(cls, project: Path, path: str, side_endings: tuple[str, ...]) -> DatabaseFiles:
@@ -62,7 +64,7 @@ class DatabaseFiles:
             work = published.parent / ".work"
             names = f"{published.name}.work", f"{published.name}.building"
         note = work / f"{published.name}.token"
-        return cls(label, published, work / names[0], work / names[1], project / WORK_FOLDER / "tmp", note, side_endings)
+        return cls(label, published, work / names[0], work / names[1], project / WORK_FOLDER / "tmp", note, side_endings, project)
 
     def side_files(self, path: Path) -> list[Path]:
         """Return the journals that lie beside a database file."""
