@@ -24,7 +24,7 @@ MARK := -m "not slow"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-latest latest constraints check format picture clean
+.PHONY: help demo install test tests test-all test-latest latest constraints check format picture clean
 
 help:
 	@sed -n '2,7s/^#  *//p' Makefile
@@ -54,7 +54,13 @@ check: $(VENV)/.installed-dev
 	MYPYPATH=pdbt:templates/project/scripts $(BIN)/mypy templates/project
 	$(BIN)/lint-imports --no-cache
 
+install: $(VENV)/.installed-dev
+
 test: check
+	@$(MAKE) tests
+
+# Without the checks of style, types and imports.
+tests: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(MARK) $(PYTEST_ARGS)
 
 test-all:

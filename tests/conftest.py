@@ -11,12 +11,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from zipfile import ZipFile
 
 import pytest
 
 from pdbt.scaffold import NewProject, new_project
-from tests import guard
+from tests import guard, mysql
 from tests.postgres import NoServer, empty, new_database, running_server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,6 +39,7 @@ StartProcess = Callable[..., "subprocess.Popen[str]"]
 RunProcess = Callable[..., Ended]
 RunProject = Callable[..., Ended]
 MakeProject = Callable[..., Path]
+Server = TypeVar("Server")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -160,16 +162,37 @@ def flights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@contextlib.contextmanager
+def needed(what: str, server: contextlib.AbstractContextManager[Server]) -> Iterator[Server]:
+    """Give a server; where there is none, skip the test, and fail in CI."""
+    with contextlib.ExitStack() as stack:
+        try:
+            found = stack.enter_context(server)
+        except NoServer as error:
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"CI needs {what}: {error}")
+            pytest.skip(str(error))
+        yield found
+
+
+@pytest.fixture(scope="session")
+def mysql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The url of a real MySQL or MariaDB server; without one the test is skipped, and fails in CI."""
+    with needed("MySQL or MariaDB", mysql.running_server(tmp_path_factory.mktemp("mysql"))) as url:
+        yield url
+
+
+@pytest.fixture
+def mysql_url(mysql_server: str) -> Iterator[str]:
+    """The url of an empty MySQL database."""
+    with mysql.new_database(mysql_server) as url:
+        yield url
+
+
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The url of a real PostgreSQL server; without one the test is skipped, and fails in CI."""
-    with contextlib.ExitStack() as stack:
-        try:
-            url = stack.enter_context(running_server(tmp_path_factory.mktemp("pg")))
-        except NoServer as error:
-            if os.environ.get("CI") == "true":
-                pytest.fail(f"CI needs PostgreSQL: {error}")
-            pytest.skip(str(error))
+    with needed("PostgreSQL", running_server(tmp_path_factory.mktemp("pg"))) as url:
         yield url
 
 

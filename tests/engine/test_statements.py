@@ -13,9 +13,6 @@ from hypothesis import strategies as st
 from pdbt.engine.lexer import DUCKDB, MYSQL, POSTGRESQL, SQLITE, Dialect, dialect_of
 from pdbt.engine.statements import statements
 from tests import mysql
-from tests.connect.conftest import mysql_server, mysql_url
-
-__all__ = ["mysql_server", "mysql_url"]
 
 TRIGGER = """CREATE TRIGGER noted AFTER INSERT ON a WHEN NEW.x > 0 BEGIN
   INSERT INTO log VALUES (CASE WHEN NEW.x > 1 THEN 'many;' ELSE 'one' END); -- END;

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,10 +13,26 @@ import psutil
 import pytest
 
 from pdbt.handlers import PipelineExecutor
-from tests import mysql
 from tests.handlers.ending import still_running
 
 END_SECONDS = 30.0
+# They start clusters of their own, which Ray looks for on the whole machine, so that none is shared before they are done.
+OWN_CLUSTERS = {"test_ray", "test_ray_address", "test_ray_served", "test_stream_example"}
+
+# The processes of the cluster that tests share.
+_shared: set[psutil.Process] = set()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of Ray first, as they run one after another on one worker."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    group = item.get_closest_marker("xdist_group")
+    if group is None or group.args != ("ray",):
+        return 2
+    return 0 if item.path.stem in OWN_CLUSTERS else 1
 
 
 def shared_folders() -> list[Path]:
@@ -42,30 +58,28 @@ def _left(before: set[int]) -> list[psutil.Process]:
     """Return what was started since; a cluster that tests share stays, the workers of their pipelines do not."""
     left = []
     for process in psutil.Process().children(recursive=True):
-        try:
-            shared = _ray_is_up() and "HandlerActor" not in "".join(process.cmdline())
-        except psutil.NoSuchProcess:
+        if process.pid in before:
             continue
-        if process.pid not in before and not shared:
-            left.append(process)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            shared = not _shared.isdisjoint((process, *process.parents())) and "HandlerActor" not in "".join(process.cmdline())
+            if not shared:
+                left.append(process)
     return left
 
 
-def _ray_is_up() -> bool:
-    return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
-    """A cluster that the tests of a module share, since it takes seconds to start."""
+    """A cluster that all tests share which need no cluster of their own, since it takes seconds to start."""
     from pdbt.handlers import ray_cluster
 
     before = psutil.Process().children(recursive=True)
     cluster = ray_cluster.reach(None, 128_000_000)
     started = [process for process in psutil.Process().children(recursive=True) if process not in before]
+    _shared.update(started)
     try:
         yield
     finally:
+        _shared.clear()
         cluster.leave()
         alive = still_running(started, END_SECONDS)
         for process in alive:
@@ -89,9 +103,7 @@ def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database of the kind that the test is parametrized with: duckdb, mysql, postgresql or sqlite."""
     if request.param == "mysql":
-        (tmp_path / "server").mkdir()
-        with mysql.running_server(tmp_path / "server") as server, mysql.new_database(server) as url:
-            yield url
+        yield str(request.getfixturevalue("mysql_url"))
     elif request.param == "postgresql":
         yield str(request.getfixturevalue("postgres_url"))
     else:

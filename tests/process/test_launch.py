@@ -158,7 +158,7 @@ def test_a_port_of_somebody_else_is_told_with_another_to_take(shop: Shop, strang
 @pytest.mark.parametrize(("home", "owner"), [("/w/shop/macro/.dagster", "/w/shop"), ("/w/.dagster", "/w")])
 def test_an_instance_is_named_by_its_project_or_workspace(home: str, owner: str, start_process: StartProcess) -> None:
     process = psutil.Process(start_process(["sleep", "60"], env={MARKER: home}).pid)
-    wait_until(lambda: process.name() == "sleep")
+    wait_until(lambda: process.name() == "sleep" and MARKER in process.environ())  # the second comes a moment after the first
     assert describe(process) == f"sleep (PID {process.pid}), the Dagster of {owner}"
 
 

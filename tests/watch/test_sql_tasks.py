@@ -13,9 +13,6 @@ import pytest
 from pdbt.engine.errors import BuildError, SettingsError
 from pdbt.watch.programs import sql
 from tests import mysql
-from tests.connect.conftest import mysql_server, mysql_url
-
-__all__ = ["mysql_server", "mysql_url"]
 
 NAMES = [
     "b\\', (SELECT version()) ) -- .xml",
