@@ -77,12 +77,18 @@ def start_process() -> Iterator[StartProcess]:
     """Start a process in a session of its own; whatever is left of it when the test ends is ended then."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(command: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    def start(
+        command: Sequence[str | Path],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: int = subprocess.DEVNULL,
+    ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [str(part) for part in command],
             cwd=cwd,
             env=project_environment(env),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

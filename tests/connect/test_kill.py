@@ -1,8 +1,11 @@
-"""`kill -9` at random moments of a transfer of two million rows: the target is as it was, or complete."""
+"""`kill -9` at every act of a transfer, and at random moments of a large one: the target is as it was, or complete."""
 
 from __future__ import annotations
 
+import json
 import random
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,82 +13,122 @@ from pathlib import Path
 import pytest
 
 from pdbt.connect import transfer
+from pdbt.connect.base import BATCH_ROWS
 from tests.conftest import StartProcess
 from tests.connect.databases import NAMES, DuckDBFile, Place, SQLiteFile
 
-PROGRAM = Path(__file__).with_name("transferring_process.py")
-ROWS, THERE, KILLS = 2_000_000, 1_000, 20
+ROOT = Path(__file__).resolve().parents[2]
+MODES = ("replace", "append", "upsert")
+THERE = 1_000
+ROWS = 60_000  # two batches
+MANY_ROWS = 2_000_000
+MOST_ACTS = 30  # a transfer that has more is killed before as many of them, evenly spread
 LONGEST_SECONDS = 120.0
+Held = tuple[int, int]
 # What the target holds: count and sum of the ids.
 COUNT = "SELECT count(*), sum(id) FROM t"
 BEFORE = (THERE, THERE * (THERE - 1) // 2)
-AFTER = {
-    "replace": (ROWS, ROWS * (ROWS - 1) // 2),
-    "append": (ROWS + THERE, ROWS * (ROWS - 1) // 2 + BEFORE[1]),
-    "upsert": (ROWS, ROWS * (ROWS - 1) // 2),
-}
 
 
-def fill(place: Place, rows: int = THERE) -> None:
-    numbers = f"WITH RECURSIVE r(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM r WHERE i < {rows - 1}) SELECT i, 'old' FROM r"
+def after(rows: int, mode: str) -> Held:
+    """Return what the target holds after a transfer of so many rows, whose first ids are those that are there."""
+    total = rows * (rows - 1) // 2
+    return (rows + THERE, total + BEFORE[1]) if mode == "append" else (rows, total)
+
+
+def fill(place: Place, mode: str = "") -> None:
+    numbers = f"WITH RECURSIVE r(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM r WHERE i < {THERE - 1}) SELECT i, 'old' FROM r"
     place.execute("DROP TABLE IF EXISTS t", "CREATE TABLE t (id BIGINT NOT NULL, name VARCHAR(40))", f"INSERT INTO t {numbers}")
+    if mode == "upsert":
+        place.execute("CREATE INDEX t_id ON t (id)")
 
 
-def held(place: Place) -> tuple[int, int]:
+def held(place: Place) -> Held:
     ((count, total),) = place.execute(COUNT)
     return int(count), int(total)
 
 
+def made_origin(folder: Path, rows: int) -> DuckDBFile:
+    origin = DuckDBFile(folder / "origin.duckdb")
+    origin.execute(f"CREATE TABLE origin AS SELECT i::BIGINT AS id, 'row ' || i AS name FROM range({rows}) r(i)")
+    return origin
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("mode", ["replace", "append", "upsert"])
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("end", NAMES)
-def test_a_target_is_never_partial(places: dict[str, Place], tmp_path: Path, start_process: StartProcess, end: str, mode: str) -> None:
-    origin, target = DuckDBFile(tmp_path / "origin.duckdb"), places[end]
-    origin.execute(f"CREATE TABLE origin AS SELECT i::BIGINT AS id, 'row ' || i AS name FROM range({ROWS}) r(i)")
-    chance = random.Random(f"{end} {mode}")
-    fill(target)
-    if mode == "upsert":
-        target.execute("CREATE INDEX t_id ON t (id)")
-    seconds = _carry_out(start_process, origin, target, mode)
-    assert held(target) == AFTER[mode]
-    outcomes = []
-    fill(target)
-    if mode == "upsert":
-        target.execute("CREATE INDEX t_id ON t (id)")
-    for _ in range(KILLS):
-        process = start_process([sys.executable, PROGRAM, origin.url, target.url, mode])
+def test_killed_before_any_act_a_target_is_never_partial(
+    places: dict[str, Place], tmp_path: Path, start_process: StartProcess, end: str, mode: str
+) -> None:
+    origin, target = made_origin(tmp_path, ROWS), places[end]
+    process = start_process([sys.executable, "-m", "tests.connect.killed_transfer"], cwd=ROOT, stdin=subprocess.PIPE)
+
+    def end_before(act: int) -> tuple[int, list[str]]:
+        assert process.stdin is not None
         assert process.stdout is not None
-        assert process.stdout.readline() == "begins\n"
-        time.sleep(chance.uniform(0, seconds * 1.05))
-        process.kill()
-        process.wait(LONGEST_SECONDS)
+        process.stdin.write(json.dumps([act, origin.url, target.url, mode]) + "\n")
+        process.stdin.flush()
+        code, acts = json.loads(process.stdout.readline())
+        return code, acts
+
+    fill(target, mode)
+    code, acts = end_before(0)
+    assert code == 0
+    assert len(acts) > 3 + ROWS // BATCH_ROWS
+    assert held(target) == after(ROWS, mode)
+    fill(target, mode)
+    outcomes = []
+    for number in spread(len(acts)):
+        code, _ = end_before(number)
+        # It may have an act less than the one that was counted, depending on who waited for whom.
+        assert code == -signal.SIGKILL or (code == 0 and number > len(acts) - 5), acts[number - 1]
         found = _settled(target)
-        assert found in (BEFORE, AFTER[mode])
+        assert found in ((BEFORE, after(ROWS, mode)) if code else (after(ROWS, mode),)), acts[number - 1]
         outcomes.append(found)
         if found != BEFORE:
-            fill(target)
-            if mode == "upsert":
-                target.execute("CREATE INDEX t_id ON t (id)")
-    assert BEFORE in outcomes
+            fill(target, mode)
+    assert outcomes[0] == BEFORE
+    assert end_before(0)[0] == 0, "the next transfer needs no help"
+    assert held(target) == after(ROWS, mode)
 
 
-def _carry_out(start_process: StartProcess, origin: Place, target: Place, mode: str) -> float:
-    """Let a transfer end; return how long it took once its libraries were loaded."""
-    process = start_process([sys.executable, PROGRAM, origin.url, target.url, mode])
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begins\n"
-    started = time.monotonic()
-    _, errors = process.communicate(timeout=LONGEST_SECONDS)
-    assert process.returncode == 0, errors
-    return time.monotonic() - started
+def spread(count: int) -> list[int]:
+    """Return the numbers of all acts, or of so many of them from the first to the last."""
+    if count <= MOST_ACTS:
+        return list(range(1, count + 1))
+    return [1 + round(number * (count - 1) / (MOST_ACTS - 1)) for number in range(MOST_ACTS)]
 
 
-def _settled(target: Place) -> tuple[int, int]:
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("end", "mode"), [("postgresql", "upsert"), ("mysql", "append"), ("mysql", "upsert"), ("sqlite", "replace"), ("duckdb", "append")]
+)
+def test_killed_within_two_million_rows_a_target_is_never_partial(
+    places: dict[str, Place], tmp_path: Path, start_process: StartProcess, end: str, mode: str
+) -> None:
+    """Within a statement, where no act is: once while rows come, and once when all have been read."""
+    origin, target = made_origin(tmp_path, MANY_ROWS), places[end]
+    chance = random.Random(f"{end} {mode}")
+    for rows, seconds in ((chance.uniform(0, MANY_ROWS), 0.0), (MANY_ROWS, chance.uniform(0, 0.5))):
+        fill(target, mode)
+        process = start_process([sys.executable, "-m", "tests.connect.transferring_process", origin.url, target.url, mode], cwd=ROOT)
+        assert process.stdout is not None
+        while (said := process.stdout.readline()).strip().isdecimal() and int(said) < rows:
+            pass
+        assert said.strip().isdecimal(), process.communicate()[1]
+        time.sleep(seconds)
+        process.kill()
+        process.wait(LONGEST_SECONDS)
+        assert _settled(target) in (BEFORE, after(MANY_ROWS, mode))
+
+
+def _settled(target: Place) -> Held:
     """Look twice: a server may still be ending what the killed process had begun, and what is seen must not change for it."""
     first = held(target)
-    if first == BEFORE:
-        time.sleep(0.2)
+    if first == BEFORE and not isinstance(target, DuckDBFile | SQLiteFile):
+        time.sleep(0.1)
         return held(target)
     return first
 

@@ -1,18 +1,19 @@
-"""A transfer in a process of its own, to be killed: prints a line when it has loaded its libraries, then begins."""
+"""A transfer in a process of its own, to be killed: prints how many rows it has read, and a line when it has read all."""
 
 from __future__ import annotations
 
 import sys
 
-from pdbt.connect import choose, transfer_all
+from pdbt.connect import choose
+from pdbt.connect.execution import carry_out
 
 
 def main() -> None:
     origin, destination, mode = sys.argv[1:]
-    chosen = choose(origin, destination, table="origin", target="t", mode=mode, key=["id"] if mode == "upsert" else [])
-    print("begins", flush=True)
-    transfer_all(chosen)
+    (chosen,) = choose(origin, destination, table="origin", target="t", mode=mode, key=["id"] if mode == "upsert" else [])
+    carry_out(chosen, lambda rows, _: print(rows, flush=True))
     print("done", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
