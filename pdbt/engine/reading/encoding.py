@@ -27,7 +27,8 @@ _MARKS = (
 )
 _CHUNK = 1 << 20  # bytes read at once when a whole file is checked
 _BYTE_FALLBACK = "pdbt-windows-1252"
-_LONGEST_LINE = 1 << 22  # characters of a line that are looked at together
+_NEIGHBOURS = 3  # characters that are looked at again with those that follow
+_FAULTS_OF_UTF_8 = "surrogateescape"  # gives what FAULTS gives, and is written in C
 WIDE = frozenset({"utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"})
 """The encodings of two and four bytes a character."""
 _LEAST_ZEROS = 0.01  # of the bytes of a text in UTF-16
@@ -119,14 +120,14 @@ def detect_encoding(head: bytes, *, complete: bool = False) -> str:
     marked = byte_order_mark(head)
     if marked:
         return marked[1]
-    return _wide_without_mark(head) or _eight_bit([head], complete=complete)
+    return wide_without_mark(head) or _eight_bit([head], complete=complete)
 
 
 def is_binary(head: bytes) -> bool:
     """Say whether a file's first bytes are no text in any encoding."""
     if head.startswith(_PACKED):
         return True
-    if byte_order_mark(head) or _wide_without_mark(head):
+    if byte_order_mark(head) or wide_without_mark(head):
         return False
     return _controls(head) > _MOST_CONTROLS * len(head)
 
@@ -135,8 +136,8 @@ def _controls(data: bytes) -> int:
     return len(data) - len(data.translate(None, _CONTROLS))
 
 
-def _wide_without_mark(head: bytes) -> str | None:
-    """Tell UTF-16 or UTF-32 without a mark by where zero bytes fall: those of digits and ends of lines are on one side in any script."""
+def wide_without_mark(head: bytes) -> str | None:
+    """Return UTF-16 or UTF-32 without a mark, by its zero bytes: those of digits and ends of lines are on one side in any script."""
     sample = head[: len(head) // 4 * 4] or head
     if b"\0" not in sample:
         return None
@@ -156,26 +157,22 @@ def _wide_without_mark(head: bytes) -> str | None:
 
 def _eight_bit(chunks: Iterable[bytes], *, complete: bool) -> str:
     """Return UTF-8; or Windows-1252 when bytes are not; or both when other bytes prove to be UTF-8."""
-    decoder = codecs.getincrementaldecoder(UTF_8)(FAULTS)
+    decoder = codecs.getincrementaldecoder(UTF_8)(_FAULTS_OF_UTF_8)
     faulty = proven = False
-    rest = ""
+    last = ""
     for chunk in chunks:
-        if chunk.isascii() and not decoder.getstate()[0] and (proven or not rest):
+        if chunk.isascii() and not decoder.getstate()[0] and not last:
             continue
-        text = rest + decoder.decode(chunk)
+        text = last + decoder.decode(chunk)
+        last = "" if proven else text[-_NEIGHBOURS:]
         faulty = faulty or has_fault(text)
-        rest = ""
-        if not proven:
-            lines = list(io.StringIO(text, newline=""))
-            rest = lines.pop() if lines and len(lines[-1]) < _LONGEST_LINE else ""
-            proven = any(map(is_of_utf_8, lines))
+        proven = proven or is_of_utf_8(text[:-1])
         if faulty and proven:
             return MIXED
-    rest += decoder.decode(b"", final=complete)
-    faulty = faulty or has_fault(rest)
-    if not faulty:
+    last += decoder.decode(b"", final=complete)
+    if not (faulty or has_fault(last)):
         return UTF_8
-    return MIXED if proven or is_of_utf_8(rest) else WINDOWS_1252
+    return MIXED if proven or is_of_utf_8(last) else WINDOWS_1252
 
 
 @contextlib.contextmanager
@@ -192,6 +189,18 @@ def open_text(path: Path, encoding: str) -> Iterator[Iterator[str]]:
     Raises:
         LookupError: an unknown encoding.
     """
+    with _characters(path, encoding) as lines:
+        yield map(settled, lines) if encoding == MIXED else lines
+
+
+@contextlib.contextmanager
+def open_chunks(path: Path, encoding: str) -> Iterator[Iterator[str]]:
+    """Open a file as pieces of text of about a megabyte, as `open_text` does; not for MIXED, which is read by lines."""
+    with _characters(path, encoding) as stream:
+        yield iter(lambda: stream.read(_CHUNK), "")
+
+
+def _characters(path: Path, encoding: str) -> io.TextIOWrapper:
     codec, errors = _codec(encoding)
     stream = open_bytes(path)
     if codec in WIDE:
@@ -199,17 +208,16 @@ def open_text(path: Path, encoding: str) -> Iterator[Iterator[str]]:
         stream.close()
         stream = open_bytes(path)
         stream.read(len(marked[0]) if marked else 0)
-    with io.TextIOWrapper(stream, encoding=codec, errors=errors, newline="") as lines:
-        yield map(settled, lines) if encoding == MIXED else lines
+    return io.TextIOWrapper(stream, encoding=codec, errors=errors, newline="")
 
 
 def _codec(encoding: str) -> tuple[str, str]:
     """Return the codec and the treatment of faults for an encoding."""
     if encoding == MIXED:
-        return "utf-8-sig", FAULTS
+        return "utf-8-sig", _FAULTS_OF_UTF_8
     name = codecs.lookup(encoding).name
     if name == UTF_8:
-        return "utf-8-sig", FAULTS
+        return "utf-8-sig", _FAULTS_OF_UTF_8
     return name, _BYTE_FALLBACK if name == "cp1252" else FAULTS
 
 

@@ -14,10 +14,11 @@ from .opening import Part, open_files
 from .records import read_records
 from .rejects import Rejects
 from .structured import StructuredPart
+from .structured_files import repaired
 from .task import ROW_HINT, ImportTask
 from .text_files import BLANK_ROW, TextFile
 from .text_part import TextPart
-from .types import WHITE_SPACE
+from .types import WHITE_SPACE, Reading
 from .union import unite
 
 _SAY_TYPES = "Say the types of its columns in pdbt.toml, and report this file, please: it should not happen."
@@ -85,8 +86,11 @@ def _attempt(
         part.survey(task.connection)
     if uncounted:
         return None
+    structured = [part for part in parts if isinstance(part, StructuredPart)]
     for part in texts:
         _set_apart(task, part)
+    for other in structured if task.fails else ():
+        _refuse_exceptions(task, other)
     try:
         rows = create(_select(parts, columns), columns)
     except duckdb.Error as error:
@@ -96,14 +100,16 @@ def _attempt(
         if MISFIT not in str(error):
             raise
         known = [part.find_extraordinary(task.connection) for part in texts]
-        known += [part.learn(task.connection) for part in parts if isinstance(part, StructuredPart)]
+        known += [part.learn(task.connection) for part in structured]
         if not any(known):
             _learn(task, texts, as_text, last=last)
         return None
     for part in texts:
         _reject(task, part)
-        for name, reading, evidence in zip(part.names, part.readings, part.evidence, strict=True):
+        for name, reading, evidence in zip(part.names, part.readings, part.evidence, strict=True) if part.files else ():
             task.note(part.files[0].label, tuple(filter(None, [note_of(reading, name, evidence.seen)])))
+    for other in structured:
+        _reject_records(task, other)
     return rows
 
 
@@ -145,9 +151,10 @@ def _make_readable(task: ImportTask, parts: Sequence[Part], error: duckdb.Error)
     for part in parts:
         if isinstance(part, StructuredPart):
             for path, fault in part.unreadable(task.connection):
-                task.give_up(path, fault)
-                part.files.remove(path)
                 found = True
+                if not repaired(task, part, path, fault):
+                    task.give_up(part.originals.get(path, path), fault)
+                    part.files.remove(path)
             continue
         for file in part.unreadable_by_duckdb(task.connection):
             part.replace_file(file, task.clean(file))
@@ -187,11 +194,30 @@ def _first_exception(task: ImportTask, part: TextPart, file: TextFile) -> Source
         part.replace_file(file, cleaned)
         found = next(_exceptions(task, part, cleaned))
     line, place, value = found
-    line, name = file.row(line), part.names[place]
-    message = f"{task.source.name}: line {line} of {file.label}, column {name}: {reason(part.readings[place], value)}."
-    missing = missing_setting(part.readings[place])
+    return _misfit(task, file.label, str(file.path), file.row(line), part.names[place], part.readings[place], value)
+
+
+def _misfit(task: ImportTask, label: str, path: str, line: int | None, name: str, reading: Reading, value: str) -> SourceError:
+    where = f"line {line} of {label}" if line is not None else label
+    message = f"{task.source.name}: {where}, column {name}: {reason(reading, value)}."
+    missing = missing_setting(reading)
     hint = f"Set {missing} under [source.{task.source.name}] in pdbt.toml." if missing else ROW_HINT
-    return SourceError(message, hint, path=str(file.path), line=line, column=name, text=value)
+    return SourceError(message, hint, path=path, line=line, column=name, text=value)
+
+
+def _refuse_exceptions(task: ImportTask, part: StructuredPart) -> None:
+    """End the import with the first record of a JSON or Parquet file that does not fit the types that were said."""
+    for path in part.files:
+        for line, place, value, _ in part.rows_with_exceptions(task.connection, path, limit=1):
+            original = part.originals.get(path, path)
+            raise _misfit(task, task.label(original), str(original), line, part.names[place], part.readings[place], value)
+
+
+def _reject_records(task: ImportTask, part: StructuredPart) -> None:
+    for path in part.files:
+        label = task.label(part.originals.get(path, path))
+        for line, place, value, text in part.rows_with_exceptions(task.connection, path):
+            task.rejects.add(label, line, part.names[place], reason(part.readings[place], value), text)
 
 
 def _exceptions(task: ImportTask, part: TextPart, file: TextFile) -> Iterator[tuple[int, int, str]]:

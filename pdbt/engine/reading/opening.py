@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,11 +14,11 @@ from . import formats, spreadsheet, structured
 from .dialect import Sniffed, sniff
 from .spreadsheet import Sheet
 from .structured import StructuredPart
+from .structured_files import structured_parts
 from .task import ROW_HINT, UNREADABLE, ImportTask
 from .text_files import TextFile, fit_width
 from .text_part import TextPart
 from .types import Evidence
-from .wide_decimals import files_with_wide_decimals, narrowed
 
 Part = TextPart | StructuredPart
 
@@ -36,6 +35,7 @@ def open_files(task: ImportTask) -> list[Part]:
         SettingsError: the options say a type that there is not, or name a column that is in no file.
     """
     _require_types(task)
+    _require_meaning(task)
     texts: dict[tuple[str, ...], list[tuple[TextFile, Sniffed]]] = {}
     others: dict[str, list[Path]] = {}
     for path in task.source.files:
@@ -54,7 +54,7 @@ def open_files(task: ImportTask) -> list[Part]:
         texts.setdefault((file.dialect.delimiter, *file.dialect.names), []).append((file, sniffed))
     parts: list[Part] = [_text_part(task, files) for files in texts.values()]
     for kind, paths in others.items():
-        parts.extend(_structured_parts(task, kind, paths))
+        parts.extend(structured_parts(task, kind, paths))
     parts = _without_empty([part for part in parts if part.files])
     _require_columns(task, parts)
     return parts
@@ -118,43 +118,6 @@ def _without_empty(parts: list[Part]) -> list[Part]:
     return [part for part in parts if not part.empty] or parts[:1]
 
 
-def _structured_parts(task: ImportTask, kind: str, paths: Sequence[Path]) -> list[StructuredPart]:
-    """Open files of one kind together; when that fails, each by itself to find those at fault."""
-    if len(paths) > 1:
-        with contextlib.suppress(*UNREADABLE):
-            return [_told(task, _open_part(task, kind, paths))]
-    readable = []
-    for path in paths:
-        try:
-            part = _open_part(task, kind, [path])
-        except UNREADABLE as error:
-            task.give_up(path, error)
-        else:
-            readable.append(part)
-    if len(readable) < 2:
-        return [_told(task, part) for part in readable]
-    together = [path for part in readable if not part.empty for path in part.files]
-    return [_told(task, structured.open_part(task.connection, kind, together or [readable[0].files[0]]))]
-
-
-def _open_part(task: ImportTask, kind: str, paths: Sequence[Path]) -> StructuredPart:
-    """Open files of one kind; of Parquet files whose decimals DuckDB would read as doubles, copies with shorter ones."""
-    part = structured.open_part(task.connection, kind, paths)
-    if kind != "parquet" or not any("DOUBLE" in column_type for column_type in part.types):
-        return part
-    wide = files_with_wide_decimals(task.connection, paths)
-    if not wide:
-        return part
-    copies = [narrowed(path, lambda: task.temporary_file().with_suffix("")) if path in wide else path for path in paths]
-    return structured.open_part(task.connection, kind, copies)
-
-
-def _told(task: ImportTask, part: StructuredPart) -> StructuredPart:
-    if part.empty:
-        task.note(task.label(part.files[0]), ("The file is empty.",))
-    return part
-
-
 def _require_types(task: ImportTask) -> None:
     for name, type_name in task.options.types.items():
         key = f"source.{task.source.name}.types.{name}"
@@ -175,3 +138,35 @@ def _require_columns(task: ImportTask, parts: Sequence[Part]) -> None:
             message = f"{key} in pdbt.toml: {task.source.label} has no column {name!r}."
             hint = f"Its columns are {', '.join(list(names.values())[:20])}."
             raise SettingsError(message, hint, key=key, received=name, allowed=tuple(names.values()))
+
+
+_KINDS = {
+    "delimiter": ("text",),
+    "header": ("text", "sheet"),
+    "encoding": ("text", "json"),
+    "decimal": ("text", "sheet"),
+    "date_order": ("text", "sheet"),
+}
+_CALLED = {"text": "text", "sheet": "a spreadsheet", "json": "JSON", "parquet": "Parquet"}
+
+
+def _require_meaning(task: ImportTask) -> None:
+    """Refuse a setting that is about none of the table's files; how numbers and dates are written is about columns whose type was said."""
+    kinds = {_kind(path): None for path in task.source.files}
+    for key, meant in _KINDS.items():
+        received = getattr(task.options, key)
+        if (
+            received is None
+            or not kinds
+            or any(kind in meant for kind in kinds)
+            or (key in ("decimal", "date_order") and task.options.types)
+        ):
+            continue
+        name = f"source.{task.source.name}.{key}"
+        message = f"{name} in pdbt.toml means nothing: {task.source.label} is {' and '.join(_CALLED[kind] for kind in kinds)}."
+        hint = "Say the types of its columns with it." if key in ("decimal", "date_order") else "Take it out."
+        raise SettingsError(message, hint, key=name, received=received)
+
+
+def _kind(path: Path) -> str:
+    return structured.kind_of(path) or ("sheet" if formats.ending(path) in formats.SPREADSHEET else "text")

@@ -52,6 +52,23 @@ class Rejects:
             self._writer.write(row)
             self.count += 1
 
+    def mark(self) -> tuple[int, int]:
+        """Return where the file ends now, for `rewind`."""
+        return (self._stream.tell(), self.count) if self._stream else (0, 0)
+
+    def rewind(self, mark: tuple[int, int]) -> None:
+        """Forget what was written since: the rows of a file that was set aside as a whole, or is read again."""
+        position, self.count = mark
+        if self._stream is None:
+            return
+        if self.count:
+            self._stream.seek(position)
+            self._stream.truncate()
+            return
+        self._stream.close()
+        self._stream = self._writer = None
+        self._path.unlink(missing_ok=True)
+
     @property
     def file(self) -> Path | None:
         """The file, closed and whole; None when nothing was rejected."""

@@ -111,11 +111,13 @@ class ImportTask:
                 raise SourceError(message, ROW_HINT, path=str(file.path), line=line, text=record.text)
             self.rejects.add(file.label, line, "", reason, record.text)
 
+        mark = self.rejects.mark()
         try:
             cleaned = clean(file, self.temporary_file(), bad)
         except UNREADABLE as error:
             if isinstance(error, SourceError) and error.line is not None:
                 raise
+            self.rejects.rewind(mark)  # the whole file is set aside, and these rows with it
             self.give_up(file.path, error)
             return None
         self.note(file.label, cleaned.dialect.notes)
