@@ -215,7 +215,8 @@ def test_a_setting_that_means_nothing_is_refused_by_name(tmp_path: Path, key: st
     ):
         load(file, **{key: value})
     text = write(tmp_path, "a\n1\n", "also.csv")
-    assert load([file, text], **{key: value}, **({"types": {"a": "BIGINT"}} if key in ("decimal", "date_order") else {})).rows
+    types = {"a": "BIGINT"} if key in ("decimal", "date_order") else {}
+    assert load([file, text], types=types, **{key: value}).rows
 
 
 def test_the_encoding_of_json_is_the_one_that_was_said(tmp_path: Path) -> None:
