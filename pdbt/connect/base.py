@@ -62,11 +62,21 @@ class Table:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name, the kind of its values, and the type in its database's own words."""
+    """A column.
+
+    Attributes:
+        name: its name.
+        kind: the kind of its values.
+        native: the type in its database's own words.
+        filled: whether its database gives it a value where none arrives.
+        fills_null: whether it does so also where NULL arrives.
+    """
 
     name: str
     kind: str
     native: str
+    filled: bool = False
+    fills_null: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,9 +111,10 @@ class Writing:
         mode: ``replace``, ``append`` or ``upsert``.
         key: the columns by which upsert finds a row.
         exists: whether the target is there.
-        same: whether a replaced target has just these columns already.
+        same: whether a replaced target has columns that hold what arrives, so that it stays as it is.
         added: columns that the target lacks.
-        widened: columns of the target whose type becomes wider.
+        widened: columns of the target whose type becomes wider, or, of one that is replaced, another one.
+        dropped: columns of a replaced target that do not arrive.
     """
 
     table: Table
@@ -114,6 +125,7 @@ class Writing:
     same: bool = False
     added: tuple[Column, ...] = ()
     widened: tuple[Column, ...] = ()
+    dropped: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
@@ -169,6 +181,10 @@ class Engine(Protocol):
         """Return the DDL that adds and widens columns of a target that is there. Raises TransferRefused where that cannot be."""
         ...
 
+    def reshape_statements(self, writing: Writing) -> list[str]:
+        """Return the DDL that makes a replaced target anew with other columns, and with all that belongs to those that stay."""
+        ...
+
     def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         """Write all rows, or none; return how many."""
         ...
@@ -188,6 +204,14 @@ def first_line(error: object) -> str:
     """Return the first line of what a driver said."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else "no reason given"
+
+
+def not_kept(target: Table, error: PdbtError) -> TransferRefused:
+    """Return the refusal to make a table anew whose keys, indexes or defaults do not go with the columns that arrive."""
+    return TransferRefused(
+        f"{target} has other columns, and what belongs to it cannot be kept with them: {error.message}",
+        "Drop it first, if that may be lost; or replace it with the columns that it has.",
+    )
 
 
 def refuse_cascades(target: Table, children: Sequence[str]) -> None:

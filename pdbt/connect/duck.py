@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from ..engine.lexer import DUCKDB, tokens
 from . import sql
 from .adbc import Source, schema_of
 from .address import Address
-from .base import BATCH_ROWS, Column, ConnectionLost, Reading, Table, TransferFailed, Writing, first_line, matching
+from .base import BATCH_ROWS, Column, ConnectionLost, Reading, Table, TransferFailed, TransferRefused, Writing, first_line, matching
+from .ddl import changed, generated, mentions
 from .faults import OTHER, fault
 from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, decimal, element
 from .values import convert, with_uuid_texts
@@ -98,7 +100,12 @@ class DuckDB:
             rows = self._connection.execute(f"DESCRIBE {sql.table_name(table)}").fetchall()
         except duckdb.CatalogException:
             return None
-        return [Column(str(name), kind_of(str(native)), str(native)) for name, native, *_ in rows]
+        computed = generated(self._created(table), DUCKDB) if rows else set()
+        return [
+            Column(str(name), kind_of(str(native)), str(native), default is not None)
+            for name, native, _, _, default, *_ in rows
+            if str(name) not in computed
+        ]
 
     def stored(self, kind: str, *, key: bool = False) -> tuple[str, str] | None:
         """Return the column type for a kind: DuckDB has them all."""
@@ -111,6 +118,14 @@ class DuckDB:
     def alter_statements(self, writing: Writing) -> list[str]:
         """Return the DDL that adds and widens columns."""
         return sql.alter_statements(sql.table_name(writing.table), writing)
+
+    def reshape_statements(self, writing: Writing) -> list[str]:
+        """Return the DDL that makes a target anew, with the columns that arrive."""
+        retyped = {column.name: column.native for column in writing.widened}
+        create = changed(self._created(writing.table), DUCKDB, retyped, writing.added, writing.dropped)
+        indexes = [str(index) for (index,) in self._catalogue("duckdb_indexes", "sql", writing.table)]
+        kept = [index for index in indexes if not mentions(list(tokens(index, DUCKDB)), writing.dropped)]
+        return [create.replace("CREATE TABLE ", "CREATE OR REPLACE TABLE ", 1), *kept, *self._comments(writing)]
 
     def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         """Write all rows in one transaction, or none."""
@@ -145,9 +160,15 @@ class DuckDB:
         target, names = sql.table_name(writing.table), sql.listed(column.name for column in writing.columns)
         values = ", ".join(f"CAST({sql.quoted(column.name)} AS {column.native})" for column in writing.columns)
         is_new = writing.mode == "replace" or not writing.exists
+        is_referred_to = writing.mode == "replace" and writing.exists and self._is_referred_to(writing.table)
+        if is_referred_to and not writing.same:
+            raise TransferRefused(
+                f"{writing.table} has other columns, and foreign keys of other tables refer to it.",
+                "Replace it with the columns that it has, or drop what refers to it.",
+            )
         create = [self.create_statement(writing.table, writing.columns, writing.key)]
-        if writing.same:
-            create = self._declared(writing.table)
+        if writing.mode == "replace" and writing.exists:
+            create = [f"DELETE FROM {target}"] if is_referred_to else self.reshape_statements(writing)
         for statement in create if is_new else self.alter_statements(writing):
             connection.execute(statement)
         if writing.mode != "upsert":
@@ -162,13 +183,41 @@ class DuckDB:
             connection.execute(statement)
         connection.execute(f"DROP TABLE {staging}")
 
-    def _declared(self, table: Table) -> list[str]:
-        """Return the statements that make a table as it was declared, with its keys, checks and indexes, and without rows."""
+    def _created(self, table: Table) -> str:
+        """Return the statement that makes a table as it was declared, with its keys and checks; the empty text for a view."""
+        found = self._catalogue("duckdb_tables", "sql", table)
+        return str(found[0][0]) if found else ""
+
+    def _comments(self, writing: Writing) -> list[str]:
+        """Return the statements that say again what was said of a table, its columns and indexes."""
+        table, name = writing.table, sql.table_name(writing.table)
+        tables = self._catalogue("duckdb_tables", "comment", table)
+        columns = self._catalogue("duckdb_columns", "column_name, comment", table)
+        indexes = self._catalogue("duckdb_indexes", "index_name, comment, sql", table)
+        said = [("TABLE", name, comment) for (comment,) in tables]
+        said += [("COLUMN", f"{name}.{sql.quoted(one)}", comment) for one, comment in columns if one not in writing.dropped]
+        said += [
+            ("INDEX", sql.table_name(Table(table.schema, one)), comment)
+            for one, comment, created in indexes
+            if not mentions(list(tokens(str(created), DUCKDB)), writing.dropped)
+        ]
+        texts = [(kind, one, str(comment).replace("'", "''")) for kind, one, comment in said if comment is not None]
+        return [f"COMMENT ON {kind} {one} IS '{text}'" for kind, one, text in texts]
+
+    def _is_referred_to(self, table: Table) -> bool:
+        """Return True if a foreign key of another table refers to a table; DuckDB then lets no other one take its place."""
+        name = table.name.replace("'", "''")
+        select = (
+            "SELECT 1 FROM duckdb_constraints() WHERE constraint_type = 'FOREIGN KEY' AND database_name = current_database()"
+            f" AND lower(referenced_table) = lower('{name}')"
+        )
+        return bool(self._rows(f"{select} AND lower(table_name) <> lower('{name}')"))
+
+    def _catalogue(self, function: str, columns: str, table: Table) -> list[tuple[Any, ...]]:
+        """Return what DuckDB knows of a table."""
         name, schema = table.name.replace("'", "''"), (table.schema or "main").replace("'", "''")
         where = f"lower(schema_name) = lower('{schema}') AND lower(table_name) = lower('{name}') AND database_name = current_database()"
-        found = [self._rows(f"SELECT sql FROM {catalog}() WHERE {where}") for catalog in ("duckdb_tables", "duckdb_indexes")]
-        ((made,),), indexes = found
-        return [str(made).replace("CREATE TABLE ", "CREATE OR REPLACE TABLE ", 1), *(str(index) for (index,) in indexes)]
+        return self._rows(f"SELECT {columns} FROM {function}() WHERE {where}")
 
     @property
     def _connection(self) -> duckdb.DuckDBPyConnection:

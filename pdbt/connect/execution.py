@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,6 +15,7 @@ from .casts import casting
 from .engines import open_engine
 from .faults import BUSY, PORT, ConnectionFault
 from .kinds import UNKNOWN, read_kind
+from .limits import DoesNotFit, limited
 from .names import require_name, require_table_names
 from .schema import decide
 from .stream import ahead, closed
@@ -163,12 +164,26 @@ def retried(work: Callable[[], Done]) -> tuple[Done, int]:
 
 
 def _attempt(wanted: Transfer, progress: Progress | None) -> tuple[int, int, str]:
+    """Carry a transfer out once; begin again where a replaced target's column does not hold a value, which then is given another type."""
+    unfit: set[str] = set()
+    while True:
+        try:
+            return _try(wanted, progress, unfit)
+        except DoesNotFit as error:
+            if wanted.mode != "replace" or error.column in unfit:
+                raise
+            unfit.add(error.column)
+
+
+def _try(wanted: Transfer, progress: Progress | None, unfit: Collection[str]) -> tuple[int, int, str]:
     with open_engine(wanted.origin, writes=_is_one_file(wanted)) as origin, _destination(wanted, origin, writes=True) as destination:
-        columns, writing, _ = _decided(wanted, origin, destination)
+        columns, writing, _ = _decided(wanted, origin, destination, unfit)
         with closed(origin.read(wanted.reading, _as_read(columns, wanted))) as read:
             counted = _Counted(casting(read, columns, wanted.casts), progress)
             with ahead(iter(counted)) as batches:
-                rows = destination.write(writing, (convert(batch, writing.columns) for batch in batches))
+                sent = (convert(batch, writing.columns) for batch in batches)
+                there = limited(sent, writing.table, writing.columns, destination.address.driver.name) if writing.exists else sent
+                rows = destination.write(writing, there)
         why = origin.undivided(wanted.reading) if wanted.reading.parallel > 1 else ""
         return rows, counted.size, f"{wanted.reading.label} was read by one connection: {why}." if why else ""
 
@@ -187,7 +202,9 @@ def _destination(wanted: Transfer, origin: Engine, *, writes: bool) -> Iterator[
         yield destination
 
 
-def _decided(wanted: Transfer, origin: Engine, destination: Engine) -> tuple[tuple[Column, ...], Writing, tuple[str, ...]]:
+def _decided(
+    wanted: Transfer, origin: Engine, destination: Engine, unfit: Collection[str] = ()
+) -> tuple[tuple[Column, ...], Writing, tuple[str, ...]]:
     """Return the columns as they are sent, what is written, and the DDL for it."""
     described = origin.describe(wanted.reading)
     columns = tuple(Column(column.name, wanted.casts.get(column.name, column.kind), column.native) for column in described)
@@ -197,7 +214,7 @@ def _decided(wanted: Transfer, origin: Engine, destination: Engine) -> tuple[tup
             wanted.destination, "column", column.name, "Give it a shorter one with AS in --query.", "Give it a shorter one with AS."
         )
     native = wanted.origin.driver is wanted.destination.driver and not wanted.origin.driver.generic
-    writing = decide(wanted.table, columns, destination, wanted.mode, wanted.key, wanted.schema, native, wanted.casts)
+    writing = decide(wanted.table, columns, destination, wanted.mode, wanted.key, wanted.schema, native, wanted.casts, unfit)
     return columns, writing, _statements(writing, destination)
 
 
@@ -207,8 +224,10 @@ def _as_read(columns: tuple[Column, ...], wanted: Transfer) -> tuple[Column, ...
 
 
 def _statements(writing: Writing, destination: Engine) -> tuple[str, ...]:
-    if not writing.exists or (writing.mode == "replace" and not writing.same):
+    if not writing.exists:
         return (destination.create_statement(writing.table, writing.columns, writing.key),)
+    if writing.mode == "replace":
+        return () if writing.same else tuple(destination.reshape_statements(writing))
     return tuple(destination.alter_statements(writing))
 
 

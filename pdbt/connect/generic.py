@@ -144,6 +144,10 @@ class Generic:
             raise TransferRefused(f"{writing.table} would have to be changed: {names}.", "Change it yourself, or replace the table.")
         return []
 
+    def reshape_statements(self, writing: Writing) -> list[str]:
+        """Return the DDL that makes a target anew."""
+        return [self.create_statement(writing.table, writing.columns, writing.key)]
+
     def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         """Write all rows in one transaction, or none."""
         there = self.existing(writing.table) if writing.exists else None

@@ -24,12 +24,15 @@ from .base import (
     Writing,
     first_line,
     matching,
+    not_kept,
     refuse_cascades,
 )
 from .faults import mysql_fault
 from .kinds import UNKNOWN, decimal, element
+from .mysql_catalog import COLLATIONS, COLUMNS, JSON_CHECKS, SCHEMA, TABLES
 from .mysql_grants import allows_create
 from .mysql_load import Load, execute, load_rows
+from .mysql_replace import CASCADES, TIED, reshaping
 from .mysql_rows import row_batches
 from .mysql_tls import tls_arguments
 from .mysql_types import NATIVE, besides_type, described, kind_of
@@ -55,36 +58,6 @@ _WRITING = (
     "SET sql_mode = 'STRICT_ALL_TABLES,ANSI_QUOTES,NO_BACKSLASH_ESCAPES,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO'",
     f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}",
 )
-_SCHEMA = "coalesce(nullif(%s, ''), database())"
-_TABLES = """
-    SELECT table_schema, table_name FROM information_schema.tables
-    WHERE table_schema NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys') ORDER BY 1, 2
-"""
-_COLUMNS = f"""
-    SELECT column_name, column_type, column_comment FROM information_schema.columns
-    WHERE table_schema = {_SCHEMA} AND table_name = %s AND coalesce(generation_expression, '') = ''
-    ORDER BY ordinal_position
-"""
-_JSON_CHECKS = f"""
-    SELECT constraint_name FROM information_schema.check_constraints
-    WHERE constraint_schema = {_SCHEMA} AND table_name = %s AND check_clause LIKE 'json_valid(%%'
-"""
-# A table made LIKE another one has no foreign keys and no triggers.
-_TIED = f"""
-    SELECT (SELECT count(*) FROM information_schema.referential_constraints
-            WHERE unique_constraint_schema = {_SCHEMA} AND referenced_table_name = %s)
-         + (SELECT count(*) FROM information_schema.referential_constraints WHERE constraint_schema = {_SCHEMA} AND table_name = %s)
-         + (SELECT count(*) FROM information_schema.triggers WHERE event_object_schema = {_SCHEMA} AND event_object_table = %s)
-"""
-_CASCADES = f"""
-    SELECT table_name FROM information_schema.referential_constraints
-    WHERE unique_constraint_schema = {_SCHEMA} AND referenced_table_name = %s AND delete_rule IN ('CASCADE', 'SET NULL', 'SET DEFAULT')
-    AND NOT (constraint_schema = unique_constraint_schema AND table_name = referenced_table_name) ORDER BY 1
-"""
-_COLLATIONS = f"""
-    SELECT column_name, collation_name FROM information_schema.columns
-    WHERE table_schema = {_SCHEMA} AND table_name = %s AND collation_name IS NOT NULL
-"""
 _ENGINE = "ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"
 
 
@@ -103,7 +76,7 @@ class MySQL:
 
     def tables(self, pattern: str) -> list[Table]:
         """Return the tables that fit a pattern; those of the connection's own database are written without it."""
-        found = [Table("" if schema == self.address.database else str(schema), str(name)) for schema, name in self._rows(_TABLES)]
+        found = [Table("" if schema == self.address.database else str(schema), str(name)) for schema, name in self._rows(TABLES)]
         return matching(found, pattern.removeprefix(f"{self.address.database}."))
 
     def may_create(self) -> bool:
@@ -126,7 +99,7 @@ class MySQL:
         """Return the server's estimate for a table."""
         if reading.table is None or reading.where:
             return None
-        select = f"SELECT table_rows FROM information_schema.tables WHERE table_schema = {_SCHEMA} AND table_name = %s"
+        select = f"SELECT table_rows FROM information_schema.tables WHERE table_schema = {SCHEMA} AND table_name = %s"
         found = self._rows(select, reading.table.schema, reading.table.name)
         return int(found[0][0]) if found and found[0][0] is not None else None
 
@@ -151,13 +124,14 @@ class MySQL:
 
     def existing(self, table: Table, *, generated: bool = False) -> list[Column] | None:
         """Return the columns of a table."""
-        select = _COLUMNS.replace("AND coalesce(generation_expression, '') = ''", "") if generated else _COLUMNS
+        select = COLUMNS.replace("AND coalesce(generation_expression, '') = ''", "") if generated else COLUMNS
         rows = self._rows(select, table.schema, table.name)
-        checked = {str(row[0]) for row in self._rows(_JSON_CHECKS, table.schema, table.name)} if self._is_mariadb else set()
+        checked = {str(row[0]) for row in self._rows(JSON_CHECKS, table.schema, table.name)} if self._is_mariadb else set()
         columns = []
-        for name, native, comment in rows:
+        for name, native, comment, counts, has_default, required in rows:
             kind = "JSON" if name in checked else "UUID" if (native, comment) == ("char(36)", "UUID") else kind_of(str(native))
-            columns.append(Column(str(name), kind, str(native)))
+            fills = bool(counts) or (bool(required) and kind == "TIMESTAMPTZ")  # which some servers fill with the moment
+            columns.append(Column(str(name), kind, str(native), bool(counts or has_default), fills))
         return columns or None
 
     def stored(self, kind: str, *, key: bool = False) -> tuple[str, str] | None:
@@ -183,12 +157,17 @@ class MySQL:
     def alter_statements(self, writing: Writing) -> list[str]:
         """Return the DDL that adds and widens columns; MySQL forgets what a column was besides its type unless that is said again."""
         if writing.widened:
-            ((_, created),) = self._rows(f"SHOW CREATE TABLE {sql.table_name(writing.table, MARK)}")
+            created = self._created(writing.table)
             whole = tuple(replace(column, native=column.native + besides_type(created, column.name)) for column in writing.widened)
             writing = replace(writing, widened=whole)
         return sql.alter_statements(
             sql.table_name(writing.table), writing, "ADD COLUMN {name} {native} NULL", "MODIFY COLUMN {name} {native}"
         )
+
+    def reshape_statements(self, writing: Writing) -> list[str]:
+        """Return the DDL that gives a copy of a target the columns that arrive."""
+        target, new = (sql.table_name(table) for table in (writing.table, self._beside(writing.table, "new")))
+        return [f"CREATE TABLE {new} LIKE {target}", *reshaping(new, writing, self._created(writing.table))]
 
     def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         """Write all rows, or none: a table that nobody knows is filled first, or it is one transaction."""
@@ -215,15 +194,12 @@ class MySQL:
         """Fill a table beside the target, then let the two change names at once."""
         staging = self._beside(writing.table, "new")
         target, new, old = map(sql.table_name, (writing.table, staging, self._beside(writing.table, "old")))
-        tied = writing.exists and bool(self._one(_TIED, *[writing.table.schema, writing.table.name] * 3))
+        tied = writing.exists and bool(self._one(TIED, *[writing.table.schema, writing.table.name] * 3))
         if tied:
             self._require_exchangeable(writing)
         execute(connection, f"DROP TABLE IF EXISTS {new}, {old}")
-        if writing.same:
-            execute(connection, f"CREATE TABLE {new} LIKE {target}")
-        else:
-            execute(connection, self.create_statement(staging, writing.columns, writing.key))
         try:
+            self._make(connection, writing, staging)
             rows = load_rows(connection, Load(new, writing.columns), batches)
             connection.commit()
             if tied:
@@ -240,6 +216,26 @@ class MySQL:
             execute(connection, f"DROP TABLE IF EXISTS {new}, {old}")
         return rows
 
+    def _make(self, connection: Any, writing: Writing, staging: Table) -> None:
+        """Make the table that is filled: a new one, or a copy of the target with the columns that arrive."""
+        if not writing.exists:
+            execute(connection, self.create_statement(staging, writing.columns, writing.key))
+            return
+        create, *reshape = self.reshape_statements(writing)
+        execute(connection, create)
+        try:
+            for statement in reshape:
+                execute(connection, statement)
+        except pymysql.Error as error:
+            if error.args and error.args[0] in _LOST:
+                raise
+            reason = TransferFailed(self.address.redact(first_line(error.args[-1] if error.args else error)))
+            raise not_kept(writing.table, reason) from error
+
+    def _created(self, table: Table) -> str:
+        """Return what SHOW CREATE TABLE says."""
+        return str(self._rows(f"SHOW CREATE TABLE {sql.table_name(table, MARK)}")[0][1])
+
     def _clear(self, target: Table, staging: Table) -> None:
         """Drop what a transfer has left that came to no end; one that has begun meanwhile does that itself."""
         with contextlib.suppress(PdbtError):
@@ -249,7 +245,7 @@ class MySQL:
     def _require_exchangeable(self, writing: Writing) -> None:
         """Refuse to replace the rows of a table that stays where that would not do, or do more."""
         target = writing.table
-        refuse_cascades(target, [str(name) for (name,) in self._rows(_CASCADES, target.schema, target.name)])
+        refuse_cascades(target, [str(name) for (name,) in self._rows(CASCADES, target.schema, target.name)])
         self._require_transactions(target)
         if not writing.same:
             raise TransferRefused(
@@ -286,7 +282,7 @@ class MySQL:
 
     def _collated(self, writing: Writing) -> list[Column]:
         """Return the columns with the collations of the target: keys that differ for the one must differ for the other."""
-        found = dict(self._rows(_COLLATIONS, writing.table.schema, writing.table.name))
+        found = dict(self._rows(COLLATIONS, writing.table.schema, writing.table.name))
         return [
             replace(column, native=f"{column.native} COLLATE {found[column.name]}") if column.name in found else column
             for column in writing.columns
@@ -313,7 +309,7 @@ class MySQL:
         execute(connection, "START TRANSACTION")
 
     def _require_transactions(self, table: Table) -> None:
-        select = f"SELECT engine FROM information_schema.tables WHERE table_schema = {_SCHEMA} AND table_name = %s"
+        select = f"SELECT engine FROM information_schema.tables WHERE table_schema = {SCHEMA} AND table_name = %s"
         engine = str(self._one(select, table.schema, table.name))
         if engine.casefold() != "innodb":
             raise TransferRefused(f"{table} is a table of the engine {engine}, which has no transactions.", "Make it one of InnoDB.")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .base import Column, TransferFailed
-from .lengths import refuse_changed_by_mysql
 from .sql import listed, quoted
 from .values import refuse_not_finite, refused, uuid_texts, with_uuid_texts
 
@@ -67,8 +66,9 @@ def _begin(connection: Any, load: Load) -> Any:
     """Send the LOAD DATA; the server answers that it waits for the rows."""
     from pymysql.err import OperationalError
 
-    targets = [f"@b{number}" if column.kind == "BLOB" else quoted(column.name) for number, column in enumerate(load.columns)]
-    sets = [f"{quoted(column.name)} = UNHEX(@b{number})" for number, column in enumerate(load.columns) if column.kind == "BLOB"]
+    made = {number: made for number, column in enumerate(load.columns) if (made := _made_from(column, f"@b{number}"))}
+    targets = [f"@b{number}" if number in made else quoted(column.name) for number, column in enumerate(load.columns)]
+    sets = [f"{quoted(load.columns[number].name)} = {expression}" for number, expression in made.items()]
     statement = (
         f"LOAD DATA LOCAL INFILE 'pdbt' INTO TABLE {load.table} CHARACTER SET utf8mb4"
         " FIELDS TERMINATED BY ',' ENCLOSED BY '\"' ESCAPED BY '' LINES TERMINATED BY '\\n'"
@@ -79,6 +79,13 @@ def _begin(connection: Any, load: Load) -> Any:
     if not packet.is_load_local_packet():
         raise OperationalError(2027, "the server did not ask for the rows")
     return packet
+
+
+def _made_from(column: Column, variable: str) -> str:
+    """Return the expression that makes a value of the text that was sent; the empty text where the server does so by itself."""
+    if column.kind == "BLOB":
+        return f"UNHEX({variable})"
+    return f"CAST({variable} AS UNSIGNED)" if column.native.startswith("bit") else ""  # or the digits' own bits are taken
 
 
 def _require_all(connection: Any, rows: int) -> None:
@@ -100,7 +107,6 @@ def _checked(batches: Iterator[pa.RecordBatch], columns: Sequence[Column]) -> It
     for batch in batches:
         refuse_not_finite(batch, columns, "MySQL", infinite=True)
         _refuse_other_times(batch, columns)
-        refuse_changed_by_mysql(batch, columns)
         yield batch
 
 

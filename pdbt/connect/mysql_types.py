@@ -48,6 +48,7 @@ NATIVE = {
 _FIELD_TYPES = {0: "decimal", 1: "tinyint", 2: "smallint", 3: "int", 4: "float", 5: "double", 7: "timestamp", 8: "bigint", 9: "mediumint"}
 _FIELD_TYPES |= {10: "date", 11: "time", 12: "datetime", 13: "year", 16: "bit", 245: "json", 246: "decimal"}
 _UNSIGNED_FLAG, _BINARY_CHARSET = 32, 63
+_MICROSECONDS = 6  # digits
 
 
 def described(field: Any) -> Column:
@@ -60,6 +61,8 @@ def described(field: Any) -> Column:
         digits = field.length - (0 if unsigned else 1) - (1 if field.scale else 0)
         return Column(field.name, _decimal_kind(digits, field.scale), f"decimal({digits},{field.scale})")
     native = f"{kind}(1)" if kind == "tinyint" and field.length == 1 else kind
+    if kind in ("time", "datetime", "timestamp") and 0 < field.scale <= _MICROSECONDS:
+        native = f"{kind}({field.scale})"
     native = f"{native} unsigned" if unsigned and kind in _UNSIGNED and not native.endswith("(1)") else native
     return Column(field.name, kind_of(native), native)
 
@@ -82,9 +85,10 @@ def kind_of(native: str) -> str:
 
 
 def besides_type(created: str, name: str) -> str:
-    """Return what SHOW CREATE TABLE says of a number's column after its type: NOT NULL, DEFAULT, COMMENT."""
+    """Return what SHOW CREATE TABLE says of a column after its type: COLLATE, NOT NULL, DEFAULT, COMMENT."""
     quoted = re.escape("`" + name.replace("`", "``") + "`")
-    found = re.search(rf"^  {quoted} [a-z]+(?:\([0-9,]+\))?(?: unsigned)?(?: zerofill)?(?P<rest>.*?),?$", created, re.MULTILINE)
+    words = r"(?:\((?:'(?:[^']|'')*'|[0-9,])+\))?"  # a length, or the words of an enum
+    found = re.search(rf"^  {quoted} [a-z]\w*{words}(?: unsigned)?(?: zerofill)?(?P<rest>.*?),?$", created, re.MULTILINE)
     return found["rest"] if found else ""
 
 

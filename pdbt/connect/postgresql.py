@@ -24,13 +24,13 @@ from .base import (
     Writing,
     first_line,
     matching,
+    not_kept,
     refuse_cascades,
 )
 from .divided import read_divided, why_undivided
 from .faults import postgresql_fault
 from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, decimal, element
-from .lengths import refuse_changed_by_postgresql
-from .postgresql_replace import cascading, stays, swap
+from .postgresql_replace import cascading, copied_indexes, reshaping, stays, swap
 from .postgresql_types import NATIVE, kind_of, open_kind
 from .values import convert, mapped, refused
 
@@ -48,7 +48,7 @@ _TABLES = """
     AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AND NOT c.relispartition ORDER BY 1, 2
 """
 _COLUMNS = """
-    SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
+    SELECT attname, format_type(atttypid, atttypmod), atthasdef OR attidentity <> '' FROM pg_attribute
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum
 """
 # Texts that differ in case or accents may be the same to a collation (of PostgreSQL 12 and later), and are to the type citext.
@@ -141,7 +141,7 @@ class PostgreSQL:
     def existing(self, table: Table) -> list[Column] | None:
         """Return the columns of a table."""
         rows = self._rows(_COLUMNS, sql.table_name(table))
-        return [Column(str(name), kind_of(native) or open_kind(native), str(native)) for name, native in rows] or None
+        return [Column(str(name), kind_of(native) or open_kind(native), str(native), bool(filled)) for name, native, filled in rows] or None
 
     def stored(self, kind: str, *, key: bool = False) -> tuple[str, str] | None:
         """Return the column type for a kind."""
@@ -162,6 +162,10 @@ class PostgreSQL:
         """Return the DDL that adds and widens columns."""
         return sql.alter_statements(sql.table_name(writing.table), writing)
 
+    def reshape_statements(self, writing: Writing) -> list[str]:
+        """Return the DDL that gives a target without rows other columns."""
+        return reshaping(sql.table_name(writing.table), writing)
+
     def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         """Write all rows in one transaction, or none."""
         import pyarrow as pa
@@ -171,13 +175,12 @@ class PostgreSQL:
         schema = schema_of([(column.name, kind) for column, kind in zip(writing.columns, types, strict=True)])
         sequences = Sequences(sql.table_name(writing.table), self._rows) if writing.exists else None
 
-        def looked_at(batch: pa.RecordBatch) -> pa.RecordBatch:
+        def observed(batch: pa.RecordBatch) -> pa.RecordBatch:
             if sequences is not None:
                 sequences.observe(zip(batch.schema.names, batch.columns, strict=True))
-            return refuse_changed_by_postgresql(batch, writing.columns, writing.key)
+            return batch
 
-        checked = mapped(batches, looked_at)
-        source = Source(schema, (_as_sent(batch, schema, jsonb) for batch in checked))
+        source = Source(schema, (_as_sent(batch, schema, jsonb) for batch in mapped(batches, observed)))
         with contextlib.closing(self._session(transaction=True)) as session, source.telling():
             session.execute("SET LOCAL lock_timeout = '60s'", "SET LOCAL client_min_messages = 'error'")
             write = {"replace": self._replace, "append": self._append, "upsert": self._upsert}[writing.mode]
@@ -204,25 +207,34 @@ class PostgreSQL:
             self._exchange_rows(session, writing, source)
             return
         staging = Table(target.schema or self._schema_of(target), f"{STAGING}_{abs(hash(target.name)) % 10**8}")
-        if writing.same:
-            session.execute(f"CREATE TABLE {sql.table_name(staging)} (LIKE {sql.table_name(target)} INCLUDING ALL)")
-        else:
-            session.execute(self.create_statement(staging, writing.columns, writing.key))
+        session.execute(f"CREATE TABLE {sql.table_name(staging)} (LIKE {sql.table_name(target)} INCLUDING ALL)")
+        indexes = copied_indexes(session, target, staging)
+        self._reshape(session, writing, staging)
         session.ingest(staging.name, source.reader, schema=staging.schema)
-        swap(self._rows, session, target, staging, copied=writing.same)
+        swap(self._rows, session, target, staging, indexes)
 
     def _exchange_rows(self, session: Session, writing: Writing, source: Source) -> None:
         """Replace rows and keep the table, because more belongs to it than a new one would have."""
         target = writing.table
         refuse_cascades(target, cascading(self._rows, target))
-        if not writing.same:
+        if writing.dropped:
             raise TransferRefused(
                 f"{target} has other columns, and views, keys, triggers or a sequence belong to it.",
                 "Replace it with the columns that it has, or drop what belongs to it.",
             )
         staging, names = self._staged(session, writing, source), sql.listed(column.name for column in writing.columns)
         session.execute(f"DELETE FROM {sql.table_name(target)}")
+        self._reshape(session, writing, target)
         session.execute(f"INSERT INTO {sql.table_name(target)} ({names}) {_OVERRIDING}SELECT {names} FROM {staging}")
+
+    def _reshape(self, session: Session, writing: Writing, table: Table) -> None:
+        """Give a table without rows the columns that arrive; refuse where a view, a default or a check does not go with them."""
+        try:
+            session.execute(*reshaping(sql.table_name(table), writing))
+        except ConnectionLost:
+            raise
+        except TransferFailed as error:
+            raise not_kept(writing.table, error) from error
 
     def _append(self, session: Session, writing: Writing, source: Source) -> None:
         self._prepare(session, writing)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from .base import Column, Engine, Table, TransferRefused, Writing
 from .kinds import UNKNOWN, element, holds, wider
@@ -20,6 +20,7 @@ def decide(
     schema: str,
     native: bool,
     casts: Mapping[str, str],
+    unfit: Collection[str] = (),
 ) -> Writing:
     """Return what is written: the columns as they are stored, and what has to be changed about a target that is there.
 
@@ -32,6 +33,7 @@ def decide(
         schema: ``evolve`` or ``freeze``.
         native: whether both sides are the same product, so that a type may keep its own name.
         casts: the columns whose type the person chose.
+        unfit: columns of a replaced target that were found not to hold what arrives.
 
     Raises:
         TransferRefused: a column does not fit; names it, with both types.
@@ -41,17 +43,35 @@ def decide(
     if existing is None:
         return Writing(table, fresh, mode, key)
     if mode == "replace":
-        same = [_identity(column) for column in existing] == [_identity(column) for column in fresh]
-        return Writing(table, fresh, mode, () if same else key, exists=True, same=same)
+        if destination.address.driver.generic:  # which finds out itself what fits
+            return Writing(table, fresh, mode, key, exists=True)
+        return _replaced(Writing(table, fresh, mode, exists=True), existing, unfit)
     return _compared(Writing(table, fresh, mode, key, exists=True), existing, schema)
 
 
-def _identity(column: Column) -> tuple[str, str]:
-    """Return what makes two columns the same: the name and the type, without what a server adds to it when it is asked."""
-    if column.kind in ("JSON", "UUID"):
-        return column.name, column.kind
-    plain = column.native.lower().partition(" character set")[0]
-    return column.name, re.sub(r"^(tinyint(?!\(1\))|smallint|mediumint|int|bigint)\(\d+\)", r"\1", plain)
+def _replaced(writing: Writing, existing: Sequence[Column], unfit: Collection[str]) -> Writing:
+    """Keep a target whose columns hold what arrives, and those that its database fills by itself; else say what has to be changed."""
+    there = {column.name: column for column in existing}
+    columns, added, widened = [], [], []
+    for column in writing.columns:
+        mine = there.get(column.name)
+        fitted = None if mine is None or column.name in unfit else _fitted(mine, column)
+        if mine is None:
+            added.append(column)
+        elif fitted is None:
+            widened.append(column)
+        columns.append(fitted or column)
+    arriving = {column.name for column in writing.columns}
+    dropped = tuple(column.name for column in existing if column.name not in arriving and not column.filled)
+    same = not (added or widened or dropped)
+    return replace(writing, columns=tuple(columns), same=same, added=tuple(added), widened=tuple(widened), dropped=dropped)
+
+
+def _fitted(mine: Column, column: Column) -> Column | None:
+    """Return a target's column as it takes what arrives, in the kind that its rows are sent as; None when it does not."""
+    if mine.kind == OPEN_DECIMAL and (column.kind.startswith("DECIMAL") or holds("DECIMAL(38,0)", column.kind)):
+        return replace(mine, kind=column.kind if column.kind.startswith("DECIMAL") else "DECIMAL(38,0)")
+    return mine if holds(mine.kind, column.kind) else None
 
 
 def _stored(column: Column, destination: Engine, is_key: bool, native: bool) -> Column:
@@ -89,10 +109,8 @@ def _compared(writing: Writing, existing: Sequence[Column], schema: str) -> Writ
                 raise _differs(writing, column, "does not have", f"a column {column.name} of type {column.native}")
             added.append(column)
             columns.append(column)
-        elif mine.kind == OPEN_DECIMAL and (column.kind.startswith("DECIMAL") or holds("DECIMAL(38,0)", column.kind)):
-            columns.append(Column(column.name, column.kind if column.kind.startswith("DECIMAL") else "DECIMAL(38,0)", mine.native))
-        elif holds(mine.kind, column.kind):
-            columns.append(Column(column.name, mine.kind, mine.native))
+        elif (fitted := _fitted(mine, column)) is not None:
+            columns.append(fitted)
         elif schema == "evolve" and column.name not in writing.key and wider(mine.kind, column.kind) == column.kind:
             widened.append(column)
             columns.append(column)

@@ -29,9 +29,11 @@ from .base import (
     Writing,
     first_line,
     matching,
+    not_kept,
 )
 from .faults import OTHER, fault
 from .kinds import arrow_type, decimal, element
+from .sqlite_replace import orphans_of, refuse_orphans, reshaped
 from .sqlite_types import FLOATS, NATIVE, WHOLE, declared_kind, found_columns, sent
 from .values import convert, refuse_not_finite, text_form
 
@@ -98,8 +100,12 @@ class SQLite:
         if not self.address.file.exists():
             return None
         name = table.name.replace("'", "''")
-        rows = self._rows(f"SELECT name, type FROM pragma_table_info('{name}')")
-        return [Column(str(name), declared_kind(str(native)), str(native)) for name, native in rows] or None
+        rows = self._rows(f"SELECT name, type, dflt_value IS NOT NULL, pk, max(pk) OVER () FROM pragma_table_info('{name}') ORDER BY cid")
+        columns = []
+        for column, native, has_default, key, keys in rows:
+            numbered = bool(key) and keys == 1 and str(native).upper() == "INTEGER"  # the number of the row itself
+            columns.append(Column(str(column), declared_kind(str(native)), str(native), bool(has_default) or numbered, numbered))
+        return columns or None
 
     def stored(self, kind: str, *, key: bool = False) -> tuple[str, str] | None:
         """Return the column type for a kind; SQLite has no arrays."""
@@ -126,6 +132,10 @@ class SQLite:
             )
         return sql.alter_statements(sql.quoted(writing.table.name), writing)
 
+    def reshape_statements(self, writing: Writing) -> list[str]:
+        """Return the DDL that makes a target anew with the columns that arrive."""
+        return reshaped(self._rows, writing).statements
+
     def write(self, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         """Write all rows in one transaction, or none."""
         schema = schema_of([(column.name, _sent_type(column.kind)) for column in writing.columns])
@@ -143,11 +153,11 @@ class SQLite:
 
     def _write(self, session: Session, writing: Writing, source: Source) -> None:
         target = sql.quoted(writing.table.name)
-        if writing.mode == "replace" and writing.same:
-            session.execute(f"DELETE FROM {target}")
-        elif writing.mode == "replace" or not writing.exists:
-            self._require_no_triggers(writing.table)
-            session.execute(f"DROP TABLE IF EXISTS {target}", self.create_statement(writing.table, writing.columns, writing.key))
+        if writing.mode == "replace" and writing.exists:
+            self._replace(session, writing, source)
+            return
+        if not writing.exists:
+            session.execute(self.create_statement(writing.table, writing.columns, writing.key))
         else:
             session.execute(*self.alter_statements(writing))
         if writing.mode != "upsert":
@@ -159,6 +169,25 @@ class SQLite:
         on = sql.same_key(writing.key, dict.fromkeys(writing.key, "{} COLLATE BINARY"))
         session.execute(*sql.merge_statements(target, STAGING, writing.columns, writing.key, on=on))
         session.execute(f"DROP TABLE {STAGING}")
+
+    def _replace(self, session: Session, writing: Writing, source: Source) -> None:
+        """Replace the rows of a table that stays, or of one that is made anew with what belongs to it."""
+        orphans = orphans_of(session.rows, writing.table)
+        if writing.same:
+            session.execute(f"DELETE FROM {sql.quoted(writing.table.name)}")
+        else:
+            self._require_no_triggers(writing.table)
+            anew = reshaped(self._rows, writing)
+            try:
+                session.execute(*anew.statements)
+            except ConnectionLost:
+                raise
+            except TransferFailed as error:
+                raise not_kept(writing.table, error) from error
+        session.ingest(writing.table.name, source.reader)
+        if not writing.same:
+            session.execute(*anew.afterwards)
+        refuse_orphans(session.rows, writing.table, orphans)
 
     def _require_no_triggers(self, table: Table) -> None:
         """Refuse to drop a table whose triggers would go with it."""

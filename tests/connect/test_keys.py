@@ -126,7 +126,7 @@ def test_a_value_that_a_column_of_some_length_would_change_is_refused(
 def test_a_key_that_a_char_of_postgresql_does_not_tell_from_another_is_refused(places: dict[str, Place]) -> None:
     places["postgresql"].execute("CREATE TABLE t (k CHAR(5), v INTEGER)", "INSERT INTO t VALUES ('A', -1)")
     make_keys(places["duckdb"], "A ")
-    with pytest.raises(TransferRefused, match=r"holds a key that ends with a space, which the target's character does not tell from one"):
+    with pytest.raises(TransferRefused, match=r"holds a text that ends with a space, which the target's character does not tell from one"):
         transfer(places["duckdb"].url, places["postgresql"].url, table="o", target="t", mode="upsert", key=["k"])
     make_keys(places["duckdb"], "A", "B    ")
     transfer(places["duckdb"].url, places["postgresql"].url, table="o", target="t", mode="upsert", key=["k"])
