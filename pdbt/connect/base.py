@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from .address import Address
+    from .receipts import Receipt
 
 BATCH_ROWS = 50_000
 MODES = ("replace", "append", "upsert")
@@ -115,6 +116,7 @@ class Writing:
         added: columns that the target lacks.
         widened: columns of the target whose type becomes wider, or, of one that is replaced, another one.
         dropped: columns of a replaced target that do not arrive.
+        receipt: what is written with the rows, so that the target knows that it has them.
     """
 
     table: Table
@@ -126,6 +128,7 @@ class Writing:
     added: tuple[Column, ...] = ()
     widened: tuple[Column, ...] = ()
     dropped: tuple[str, ...] = ()
+    receipt: Receipt | None = None
 
 
 class Engine(Protocol):

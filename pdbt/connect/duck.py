@@ -142,6 +142,8 @@ class DuckDB:
                 connection.register(ROWS, source.reader)
                 self._write(connection, writing)
                 connection.unregister(ROWS)
+                for statement in [writing.receipt.create, *writing.receipt.statements()] if writing.receipt is not None else []:
+                    connection.execute(statement)
                 connection.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(duckdb.Error):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ..engine.errors import PdbtError
@@ -17,6 +17,7 @@ from .faults import BUSY, PORT, ConnectionFault
 from .kinds import UNKNOWN, read_kind
 from .limits import DoesNotFit, limited
 from .names import require_name, require_table_names
+from .receipts import Delivery, Digest, Receipt
 from .schema import decide
 from .stream import ahead, closed
 from .telling import Telling
@@ -46,6 +47,7 @@ class Transfer:
         casts: kinds that columns are sent as, by column.
         schema: ``evolve`` or ``freeze``: what becomes of an append or upsert whose source has other columns than the target.
         telling: who is told when it fails; None means nobody, or somebody else's task.
+        delivery: what the target is to remember of the rows; None when they leave no receipt.
     """
 
     origin: Address
@@ -57,6 +59,7 @@ class Transfer:
     casts: Mapping[str, str] = field(default_factory=dict)
     schema: str = "evolve"
     telling: Telling | None = field(default=None, compare=False, repr=False)
+    delivery: Delivery | None = None
 
 
 @dataclass(frozen=True)
@@ -178,8 +181,11 @@ def _attempt(wanted: Transfer, progress: Progress | None) -> tuple[int, int, str
 def _try(wanted: Transfer, progress: Progress | None, unfit: Collection[str]) -> tuple[int, int, str]:
     with open_engine(wanted.origin, writes=_is_one_file(wanted)) as origin, _destination(wanted, origin, writes=True) as destination:
         columns, writing, _ = _decided(wanted, origin, destination, unfit)
+        digest = Digest(columns) if wanted.delivery is not None else None
+        if wanted.delivery is not None and digest is not None:
+            writing = replace(writing, receipt=Receipt(wanted.delivery, digest))
         with closed(origin.read(wanted.reading, _as_read(columns, wanted))) as read:
-            counted = _Counted(casting(read, columns, wanted.casts), progress)
+            counted = _Counted(casting(read if digest is None else digest.read(read), columns, wanted.casts), progress)
             with ahead(iter(counted)) as batches:
                 sent = (convert(batch, writing.columns) for batch in batches)
                 there = limited(sent, writing.table, writing.columns, destination.address.driver.name) if writing.exists else sent

@@ -175,6 +175,8 @@ class MySQL:
         try:
             with self._told():
                 self._lock(connection, writing.table)
+                if writing.receipt is not None:
+                    execute(connection, writing.receipt.create)  # now, for it would end the transaction
                 # What is new is filled before it has its name: MySQL takes back no CREATE TABLE.
                 mode = "replace" if writing.mode == "append" and not writing.exists else writing.mode
                 write = {"replace": self._replace, "append": self._append, "upsert": self._upsert}[mode]
@@ -201,6 +203,7 @@ class MySQL:
         try:
             self._make(connection, writing, staging)
             rows = load_rows(connection, Load(new, writing.columns), batches)
+            self._leave_receipt(connection, writing)  # a receipt without its table, which a kill may leave, says nothing
             connection.commit()
             if tied:
                 self._exchange_rows(connection, writing, staging)
@@ -262,7 +265,13 @@ class MySQL:
 
     def _append(self, connection: Any, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         self._prepare(connection, writing)
-        return load_rows(connection, Load(sql.table_name(writing.table), writing.columns), batches)
+        rows = load_rows(connection, Load(sql.table_name(writing.table), writing.columns), batches)
+        self._leave_receipt(connection, writing)
+        return rows
+
+    def _leave_receipt(self, connection: Any, writing: Writing) -> None:
+        for statement in writing.receipt.statements() if writing.receipt is not None else ():
+            execute(connection, statement)
 
     def _upsert(self, connection: Any, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:
         staging = sql.quoted(STAGING)

@@ -187,6 +187,8 @@ class PostgreSQL:
             write(session, writing, source)
             if sequences is not None:
                 sequences.advance(lambda select: [tuple(row.values()) for row in session.rows(select)])
+            if writing.receipt is not None:
+                session.execute(writing.receipt.create, *writing.receipt.statements())
             self._commit(session)
         return source.rows
 

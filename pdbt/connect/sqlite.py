@@ -142,6 +142,8 @@ class SQLite:
         source = Source(schema, (_as_sent(batch, writing.columns, schema) for batch in batches))
         with _writers[self.address.file], contextlib.closing(self._connect(transaction=True)) as session, source.telling():
             self._write(session, writing, source)
+            if writing.receipt is not None:
+                session.execute(writing.receipt.create, *writing.receipt.statements())
             session.commit()
         return source.rows
 

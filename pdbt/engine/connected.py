@@ -114,7 +114,8 @@ def deliver(settings: Settings, nodes: Iterable[Node], state: State, report: Rep
         started = time.perf_counter()
         with report.working(f"delivering {node.name}", _unknown):
             how = (load.target, load.mode, load.key, load.schema)
-            rows = _call("delivery", "deliver", node.label, settings.project, _published(settings), node.name, *how)
+            names = tuple(other.name for other in loads)
+            rows = _call("delivery", "deliver", node.label, settings.project, _published(settings), node.name, *how, names, report.note)
         report.add(StepResult("deliver", load.target, "written", rows, time.perf_counter() - started, reason=f"{node.name} changed"))
         known[node.name] = wanted
         write_durably(path, json.dumps(known))
