@@ -9,9 +9,9 @@ from dataclasses import replace
 from itertools import islice
 
 from .aligned import spacings
-from .cells import typed
 from .judgement import COMMON, ORDINARY, PRIORS, SAMPLE_RECORDS, Reading, judge, judge_one_column
 from .one_column import is_aligned, is_headed_column, is_json, note_of_column
+from .profile import profile, reads_as_header
 from .separation import NO_DELIMITER, Separation
 
 _LINES_PROBED = 80
@@ -39,7 +39,7 @@ def find_separation(lines: Sequence[str], *, whole: bool, delimiter: str | None 
     probe = list(islice((line for line in lines if not line.isspace()), _LINES_PROBED))
     whole_line = _quoting(lines, NO_DELIMITER)
     best = judge_one_column(lines, whole_line, whole=whole, values_win=False)
-    for candidates in _rounds(lines, probe):
+    for candidates in _rounds(lines, probe, whole=whole):
         for candidate in candidates:
             reading = judge(lines, candidate, whole=whole)
             if reading.score > best.score and (not candidate.spacing or is_aligned(reading.records, reading.width)):
@@ -55,14 +55,32 @@ def find_separation(lines: Sequence[str], *, whole: bool, delimiter: str | None 
     return values if values.score > best.score else best
 
 
-def _rounds(lines: Sequence[str], probe: Sequence[str]) -> Iterator[list[Separation]]:
+def _rounds(lines: Sequence[str], probe: Sequence[str], *, whole: bool) -> Iterator[list[Separation]]:
     """Yield candidates, the likely ones first, so that an ordinary file is settled by the first round."""
     bare = [_QUOTED.sub("", line) for line in probe]
-    yield [_quoting(lines, each) for each in _singles(bare, COMMON) or _singles(probe, COMMON)]
+    common = _singles(bare, COMMON) or _singles(probe, COMMON)
+    yield [_quoting(lines, _run_of(lines, each, probe, whole=whole) or each) for each in common]
     unusual = [each for each in PRIORS if each not in COMMON]
-    several = [each for each in _several(probe) if not _is_run(each) or _parts_named_columns(bare, each)]
+    several = [each for each in _several(probe) if set(each) - {each[0]} or each[0] not in COMMON]
     yield [_quoting(lines, each) for each in [*_singles(probe, unusual), *several]]
     yield spacings(probe)
+
+
+def _run_of(lines: Sequence[str], character: str, probe: Sequence[str], *, whole: bool) -> str:
+    """Return the run of a common delimiter that separates fields: it stands between names, over values that it cuts all alike.
+
+    Anything less may as well be that delimiter around empty columns.
+    """
+    header = next((line for line in probe if character in line), "")
+    runs = set(re.findall(f"{re.escape(character)}+", _QUOTED.sub("x", header)))
+    run = runs.pop() if len(runs) == 1 else ""
+    if character == "," or len(run) < 2:
+        return ""
+    reading = judge(lines, _quoting(lines, run), whole=whole)
+    rows = [record.fields for record in reading.records if len(record.fields) > 1]
+    if len(rows) < 2 or {len(row) for row in rows} != {reading.width} or not all(map(str.strip, rows[0])):
+        return ""
+    return run if reads_as_header(rows[0], profile(rows[1:], reading.width)) else ""
 
 
 def _singles(probe: Sequence[str], characters: Iterable[str]) -> list[str]:
@@ -80,19 +98,6 @@ def _several(probe: Sequence[str]) -> list[str]:
     likely = [part for part, lines in presence.most_common(_MOST_DELIMITERS_OF_SEVERAL) if lines >= least and set(part) != {","}]
     spaced = [f" {mark} " for mark in "|;:~^" if sum(f" {mark} " in line for line in probe) > least]
     return sorted(likely, key=len, reverse=True) + spaced
-
-
-def _is_run(delimiter: str) -> bool:
-    """Return True if a delimiter is a common one several times, which may as well be that one around empty columns."""
-    return delimiter[0] in COMMON and len(set(delimiter)) == 1
-
-
-def _parts_named_columns(bare: Sequence[str], delimiter: str) -> bool:
-    """Return True if a run of a common delimiter stands between names in a line, and that delimiter is nowhere alone."""
-    alone = any(delimiter[0] in line.replace(delimiter, "") for line in bare)
-    headers = ([cell.strip() for cell in line.split(delimiter)] for line in bare)
-    header = next((cells for cells in headers if len(cells) > 1), [""])
-    return not alone and all(header) and not any(map(typed, header))
 
 
 def _parts(run: str) -> Iterator[str]:
