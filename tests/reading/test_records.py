@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from pdbt.engine.errors import SourceError
 from pdbt.engine.reading.dialect import Dialect, sniff
+from pdbt.engine.reading.mixture import has_fault
 from pdbt.engine.reading.quotes import LONGEST_FIELD
 from pdbt.engine.reading.records import read_records
 
@@ -169,7 +170,8 @@ def test_any_bytes_are_read_or_refused_in_a_sentence(tmp_path: Path, content: by
         names = sniffed.dialect.names
         assert all(names)
         assert len(set(map(str.casefold, names))) == len(names)
-        assert fields(path, sniffed.dialect) == sniffed.rows
+        # A row with bytes of another encoding is refused by name, and no evidence of what a column is.
+        assert [record.fields for record in read_records(path, sniffed.dialect) if not has_fault(record.text)] == sniffed.rows
 
 
 def test_lines_are_counted_as_an_editor_counts_them(tmp_path: Path) -> None:
