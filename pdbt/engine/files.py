@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import GraphError, SourceError
+from .folders import entries, folders_below, is_folder, unreadable
 from .reading.formats import stem, supported
 from .reading.model import SourceTable
 
@@ -42,23 +43,25 @@ def discover_sources(project: Path) -> Discovered:
 
     Raises:
         GraphError: two files or folders would make the same table.
+        SourceError: a folder cannot be looked at, so that it is not known which tables there are.
     """
     folder = project / "data" / "source"
     tables: dict[str, SourceTable] = {}
     ignored: list[str] = []
-    for entry in _entries(folder):
-        if _is_hidden(entry):
+    for entry in entries(folder):
+        if is_temporary(entry.name):
             continue
-        label = entry.relative_to(project).as_posix()
-        if entry.is_dir():
-            name, files = table_name(entry.name), _files_below(entry, project, ignored)
+        path = folder / entry.name
+        label = path.relative_to(project).as_posix()
+        if _is_source_folder(entry):
+            name, files = table_name(entry.name), _files_below(path, project, ignored)
             if not files:
                 continue
-        elif not supported(entry):
+        elif not supported(path):
             ignored.append(f"{label} is not a kind of file that is read")
             continue
         else:
-            name, files = table_name(stem(entry)), (entry,)
+            name, files = table_name(stem(path)), (path,)
         if name in tables:
             raise GraphError(f"{tables[name].label} and {label} would both make the table {name}.", "Rename or move one of them.")
         tables[name] = SourceTable(name=name, files=files, label=label)
@@ -71,30 +74,26 @@ def table_name(text: str) -> str:
     return f"T_{name}" if not name or name[0].isdigit() else name
 
 
-def _entries(folder: Path) -> list[Path]:
-    """List a folder in name order; one that is not there is empty."""
+def _is_source_folder(entry: os.DirEntry[str]) -> bool:
+    """Return True for a folder; a link to nothing that is named as a file is a file, which the import cannot read."""
     try:
-        return sorted(folder.iterdir())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise _unreadable(folder, error) from None
+        return is_folder(entry)
+    except SourceError:
+        if supported(Path(entry.name)):
+            return False
+        raise
 
 
 def _files_below(folder: Path, project: Path, ignored: list[str]) -> tuple[Path, ...]:
     found = []
-    for path in sorted(folder.rglob("*")):
-        if path.is_dir() or any(_is_hidden(part) for part in (path, *path.relative_to(folder).parents)):
-            continue
-        if supported(path):
-            found.append(path)
-        else:
-            ignored.append(f"{path.relative_to(project).as_posix()} is not a kind of file that is read")
-    return tuple(found)
-
-
-def _is_hidden(path: Path) -> bool:
-    return is_temporary(path.name)
+    for place, inside in folders_below(folder, is_folder=_is_source_folder, leave_out=is_temporary):
+        for entry in inside:
+            path = place / entry.name
+            if supported(path):
+                found.append(path)
+            else:
+                ignored.append(f"{path.relative_to(project).as_posix()} is not a kind of file that is read")
+    return tuple(sorted(found))
 
 
 def is_temporary(name: str) -> bool:
@@ -135,7 +134,7 @@ def file_stat(path: Path) -> tuple[int, ...]:
     try:
         found = path.stat()
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
@@ -181,14 +180,10 @@ def stamp(path: Path) -> Stamp:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     if file_stat(path) != before:
         raise _changed_meanwhile(path)
     return Stamp(before, digest, taken)
-
-
-def _unreadable(path: Path, error: OSError) -> SourceError:
-    return SourceError(f"{path} cannot be read: {error.strerror}.", "Check that it is there and that you may read it.", path=str(path))
 
 
 def _changed_meanwhile(path: Path) -> SourceError:
@@ -254,7 +249,10 @@ class Stamping:
         self._errors: dict[Path, SourceError] = {}
         self._thread: threading.Thread | None = None
         # As of now: by the time the thread comes to a file, what was imported of it may no longer be what lies there.
-        self._began = {path: file_stat(path) for path in self._paths if path.exists()}
+        self._began: dict[Path, tuple[int, ...]] = {}
+        for path in self._paths:
+            with contextlib.suppress(SourceError):  # which hashing it says once more
+                self._began[path] = file_stat(path)
         if sum(size for size, *_ in self._began.values()) < SMALL_BYTES:
             self._work()
         else:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .catalogs import is_catalog
 from .errors import GraphError
+from .folders import entries, is_folder
 from .organisation import shared_tables
 from .outside import CATALOG, NOTHING, Outside, merged
 from .outside.in_files import is_file
@@ -225,13 +226,15 @@ def _shared_nodes(project: Path, found: Iterable[Node], checks: Iterable[Node], 
 def _script_files(project: Path, layer: str) -> list[Path]:
     """Return the files of a folder of scripts that make a table or are a check; refuse those that would seem to and do not."""
     folder = project / "scripts" / layer
-    entries = sorted(folder.iterdir()) if folder.is_dir() else []
-    visible = [path for path in entries if not path.name.startswith((".", "_"))]
-    for path in visible:
-        inner = next(path.glob("*.sql"), None) if path.is_dir() else None
-        if inner is not None:
+    scripts = []
+    for entry in entries(folder):
+        path = folder / entry.name
+        if entry.name.startswith((".", "_")):
+            continue
+        if not is_folder(entry):
+            scripts += [path] if path.suffix.lower() in (".sql", ".py") else []
+        elif (inner := next(path.glob("*.sql"), None)) is not None:
             raise GraphError(f"{inner.relative_to(project).as_posix()} is in a sub-folder.", f"Move it to scripts/{layer}/ itself.")
-    scripts = [path for path in visible if path.suffix.lower() in (".sql", ".py") and path.is_file()]
     for path in scripts if layer == CHECKS else ():
         if path.suffix.lower() != ".sql":
             raise GraphError(f"{path.relative_to(project).as_posix()} is no check: a check is one SELECT.", "Write it as a .sql file.")

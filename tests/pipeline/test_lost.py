@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import sqlite3
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import psycopg
@@ -102,3 +103,22 @@ def test_a_project_can_be_moved(duckdb_shop: Project, make_project: MakeProject)
     assert moved.made_by_a_run() == set()
     assert moved.run_project(moved.path, script=RUN_SCRIPT).code == 0
     assert moved.query(ALL_REVENUE) == REVENUE_ROWS
+
+
+def test_a_source_folder_whose_share_is_away_keeps_its_table(make_project: MakeProject, tmp_path: Path) -> None:
+    project = make_project("duckdb")
+    share = tmp_path / "share"
+    share.mkdir()
+    (share / "a.csv").write_text("id\n1\n")
+    (project.path / "data/source/days").symlink_to(share)
+    project.final("RESULT", "SELECT * FROM DAYS")
+    project.run()
+    share.rename(tmp_path / "away")
+    refused = project.run(code=2)
+    assert f"data/source/days is a link to {share}, which is not there." in refused.stderr
+    assert project.query("SELECT * FROM RESULT") == [(1,)]
+    (tmp_path / "away").rename(share)
+    assert project.made_by_a_run() == set()
+    (project.path / "data/source/days").unlink()
+    (project.path / "scripts/final/RESULT.sql").unlink()
+    assert {"drop DAYS", "drop RESULT"} <= project.made_by_a_run()
