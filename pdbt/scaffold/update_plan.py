@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from ..engine.errors import DONE, PIPELINE_FAILED, PdbtError
@@ -127,9 +127,25 @@ def plan_files(
         before, after = base.files.get(path), new.get(path)
         if before != after:
             file = _plan_one(path, before, after, read_owners(project, path), base.version, new_version)
+            removed = _removed_folder(project, base.files, path) if file is not None and file.verb == "create" else ""
+            if removed:
+                file = FileUpdate("kept", path, note=f"you removed {removed}/; pdbt {new_version} has this new file in it")
             if file is not None:
                 planned.append(file)
     return tuple(planned)
+
+
+def _removed_folder(project: Path, before: Collection[str], path: str) -> str:
+    """Return the outermost folder of a file that the owner removed as a whole; empty when there is none.
+
+    What runs left in such a folder, as a log, does not make it one that is still wanted.
+    """
+    for folder in reversed([parent.as_posix() for parent in PurePosixPath(path).parents if parent.parts]):
+        made = [known for known in before if known.startswith(f"{folder}/")]
+        gone = not (project / folder).exists() or len(made) > 1  # one file alone may be a .gitkeep that made room for the owner's
+        if made and gone and all(read_owners(project, known).free for known in made):
+            return folder
+    return ""
 
 
 def _plan_one(path: str, before: bytes | None, after: bytes | None, yours: Owners, old: str, version: str) -> FileUpdate | None:
