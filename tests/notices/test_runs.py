@@ -80,7 +80,7 @@ def test_a_dead_target_fails_no_run_and_is_told_in_the_log_without_its_token(
     result = run(url=dead)
     assert result.code == 1
     log = (project / "macro/execution.log").read_text(encoding="utf-8")
-    assert "no notice was sent: json://*** did not take the notice: " in log
+    assert f"no notice was sent: target 1 ({dead.removesuffix(TOKEN)}***) did not take the notice: " in log
     assert TOKEN not in log + result.stdout + result.stderr + (project / "db/.work" / FILE).read_text(encoding="utf-8")
     listener.status = 500
     run()
@@ -162,15 +162,15 @@ def test_notify_test_says_who_was_reached(project: Path, listener: Listener, run
     words = [sys.executable, "-m", "pdbt", "notify", "test", "--project", project]
     root = Path(__file__).resolve().parents[2]
     result = run_process(words, cwd=root, env={"NOTIFY_URL": listener.url})
-    assert (result.code, result.stdout) == (0, "json://*** accepted the test.\n")
+    assert (result.code, result.stdout) == (0, f"target 1 (json://127.0.0.1:{listener.port}/***) accepted the test.\n")
     assert listener.titles == ["shop: a test"]
     listener.status = 403
     result = run_process(words, cwd=root, env={"NOTIFY_URL": listener.url})
     assert result.code == 1
-    assert "json://*** did not take the notice: " in result.stderr
+    assert f"target 1 (json://127.0.0.1:{listener.port}/***) did not take the notice: " in result.stderr
     assert TOKEN not in result.stdout + result.stderr
     result = run_process(words, cwd=root, env={"NOTIFY_URL": "nosuch://token/x"})
-    assert "nosuch://*** is nothing that Apprise can send to." in result.stderr
+    assert "target 1 (nosuch://***) is nothing that Apprise can send to." in result.stderr
 
 
 def test_a_book_that_is_no_json_is_begun_anew(project: Path, run: Run, listener: Listener) -> None:

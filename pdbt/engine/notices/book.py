@@ -22,7 +22,7 @@ from ..errors import MissingLibrary, PdbtError, SettingsError
 from ..files import write_durably
 from ..lock import try_lock
 from ..settings_rules import NOTIFY_ON
-from .sending import Kind, identify, send, shown
+from .sending import Addressee, Kind, send
 
 FILE = "notices.json"
 LOCK_SECONDS = 60.0
@@ -48,14 +48,15 @@ class Sender:
     environment: Path = Path(ENVIRONMENT_FILE)
     settings_file: str = "pdbt.toml"
 
-    def targets(self) -> tuple[str, ...]:
-        """Return the URLs with the environment filled in.
+    def targets(self) -> tuple[Addressee, ...]:
+        """Return the targets with the environment filled in.
 
         Raises:
             SettingsError: a ``${NAME}`` is not set.
         """
         environment = Environment(self.environment, self.settings_file)
-        return tuple(environment.fill(url, "notifications.urls") for url in self.urls)
+        filled = (environment.fill(url, "notifications.urls") for url in self.urls)
+        return tuple(Addressee(url, position) for position, url in enumerate(filled, 1))
 
     def try_targets(self) -> list[tuple[str, str]]:
         """Send a test to every target; return each as a person may see it, with why it was not reached, or nothing.
@@ -71,14 +72,14 @@ class Sender:
                 key="notifications.urls",
             )
         results = []
-        for url in self.targets():
+        for target in self.targets():
             try:
-                send(url, f"{self.name}: a test", "Notices of failures would arrive here.", "info")
-                results.append((shown(url), ""))
+                send(target, f"{self.name}: a test", "Notices of failures would arrive here.", "info")
+                results.append((target.label, ""))
             except MissingLibrary:
                 raise
             except PdbtError as error:
-                results.append((shown(url), str(error)))
+                results.append((target.label, str(error)))
         return results
 
 
@@ -137,8 +138,8 @@ class Notices:
             if incident is None or incident.over:
                 told = [] if incident is None else incident.told
                 incident = book.incidents[job] = Incident(title, _now(), told=told)
-            targets = {identify(url): url for url in self._sender.targets()}
-            untold = [url for name, url in targets.items() if name not in incident.told]
+            targets = {target.identity: target for target in self._sender.targets()}
+            untold = [target for name, target in targets.items() if name not in incident.told]
             incident.told += self._send(untold, title, lines, "failure" if event == "failure" else "warning")
 
     def succeeded(self, job: str, title: str = "works again") -> None:
@@ -150,8 +151,8 @@ class Notices:
             if incident is None:
                 return
             incident.over = True
-            targets = {identify(url): url for url in self._sender.targets()}
-            known = [url for name, url in targets.items() if name in incident.told]
+            targets = {target.identity: target for target in self._sender.targets()}
+            known = [target for name, target in targets.items() if name in incident.told]
             reached = self._send(known, title, [f"Was: {incident.title}", f"Since: {incident.since}"], "success")
             incident.told = [name for name in incident.told if name in targets and name not in reached]
             if not incident.told:
@@ -178,24 +179,24 @@ class Notices:
 
     # Sending ----------------------------------------------------------------------------------------------------------
 
-    def _send(self, urls: Sequence[str], title: str, lines: Sequence[str], kind: Kind) -> list[str]:
+    def _send(self, targets: Sequence[Addressee], title: str, lines: Sequence[str], kind: Kind) -> list[str]:
         """Send one message to several targets at once; return those that took it, and log the others."""
 
-        def deliver(url: str) -> str:
+        def deliver(target: Addressee) -> str:
             try:
-                send(url, f"{self._sender.name}: {title}", "\n".join(lines), kind)
+                send(target, f"{self._sender.name}: {title}", "\n".join(lines), kind)
             except PdbtError as error:
                 self._log(f"no notice was sent: {error}")
                 return ""
             except Exception as error:  # whatever a service's module does, the work goes on
-                self._log(f"no notice was sent to {shown(url)}: {type(error).__name__}")
+                self._log(f"no notice was sent to {target.label}: {type(error).__name__}")
                 return ""
-            return identify(url)
+            return target.identity
 
-        if not urls:
+        if not targets:
             return []
-        with ThreadPoolExecutor(min(_AT_ONCE, len(urls))) as workers:
-            return [reached for reached in workers.map(deliver, urls) if reached]
+        with ThreadPoolExecutor(min(_AT_ONCE, len(targets))) as workers:
+            return [reached for reached in workers.map(deliver, targets) if reached]
 
     # The file ---------------------------------------------------------------------------------------------------------
 
