@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import glob
 import hashlib
-import importlib
 import os
 import secrets
 import sys
@@ -17,7 +16,7 @@ import threading
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, Listener
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..engine.errors import PdbtError
 
@@ -63,9 +62,9 @@ class Arrivals:
             "retry_delay": _RETRY_SECONDS,
         }
         tags = {_TAG: {"match": "glob", "pattern": f"*{glob.escape(ending)}", "tasks": [task]}}
-        # The rooms of pdbt that are beside each other do not import each other.
-        watch: Any = importlib.import_module("pdbt.watch")
-        self._watcher = watch.Watcher(folder, tags, state=str(self._state / "ledger"))
+        from ..watch import Watcher
+
+        self._watcher = Watcher(folder, tags, state=str(self._state / "ledger"))
         self._stopped = threading.Event()
 
     def start(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import importlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,6 +14,8 @@ from .tokens import bearing
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from ..connect.base import Column
 
 BATCH_ROWS = 50_000
 # The function of DuckDB by which a file is read, by the ending of its name, which may be followed by .gz or .zst.
@@ -106,28 +107,29 @@ class SqlSource(BaseHandler):
         Raises:
             SettingsError: there is no such connection.
         """
-        # The rooms of pdbt that are beside each other do not import each other.
-        connections: Any = importlib.import_module("pdbt.connect.connections")
-        self.address = connections.resolve_name(str(connection), Path(project) if project is not None else None)
+        from ..connect.connections import resolve_name
+
+        self.address = resolve_name(str(connection), Path(project) if project is not None else None)
         self.query = query
 
     def handle(self) -> Iterator[pa.Table]:
         """Yield the rows."""
         import pyarrow as pa
 
-        engines: Any = importlib.import_module("pdbt.connect.engines")
-        base: Any = importlib.import_module("pdbt.connect.base")
-        with engines.open_engine(self.address) as engine:
-            reading = base.Reading(select=self.query)
+        from ..connect.base import Reading, TransferRefused
+        from ..connect.engines import open_engine
+
+        with open_engine(self.address) as engine:
+            reading = Reading(select=self.query)
             columns = engine.describe(reading)
             self._refuse_mixed(columns)
             try:
                 for batch in engine.read(reading, columns):
                     yield pa.Table.from_batches([batch])
-            except base.TransferRefused as refusal:
+            except TransferRefused as refusal:
                 raise refusal.of_script(f"Node {self.node}") from refusal
 
-    def _refuse_mixed(self, columns: Sequence[Any]) -> None:
+    def _refuse_mixed(self, columns: Sequence[Column]) -> None:
         """Refuse numbers that no type holds: they would come as text."""
         mixed = next((column for column in columns if not column.kind and ", with values " in column.native), None)
         if mixed is not None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...connect.kinds import UNKNOWN
+from . import fitting
+from .fitting import TableColumn
 from .stores import Store, StoreFailed
 
 if TYPE_CHECKING:
@@ -20,6 +24,8 @@ _PAUSE_SECONDS = 0.02
 _LONGEST_SECONDS = 5.0
 _TURN_SECONDS = 0.05
 _GIVEN = "pdbt_given_rows"
+# Arrow has no types for these, and DuckDB gives them as others.
+_NOT_AS_THEY_ARE = frozenset({"BIT", "BIGNUM", "TIME WITH TIME ZONE"})
 
 
 class DuckDBStore(Store):
@@ -75,25 +81,70 @@ class DuckDBStore(Store):
         assert self._connection is not None  # noqa: S101 - begin comes first
         return self._connection.execute(sql, list(values)).fetchall()
 
-    def columns(self, table: str) -> list[str]:
-        """Return the names of a table's columns."""
+    def columns(self, table: str) -> list[TableColumn]:
+        """Return a table's columns, of the Arrow types in which DuckDB gives their values."""
+        from ...connect.duck import kind_of
+
+        assert self._connection is not None  # noqa: S101 - begin comes first
         select = (
-            "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() AND table_name = ? ORDER BY column_index"
+            "SELECT column_name, data_type FROM duckdb_columns() "
+            "WHERE database_name = current_database() AND schema_name = current_schema() AND lower(table_name) = lower(?) "
+            "ORDER BY column_index"
         )
-        return [str(name) for (name,) in self.execute(select, (table,))]
+        found = self.execute(select, (table,))
+        if not found:
+            return []
+        schema = self._connection.sql(f"SELECT * FROM {self.quoted(table)} LIMIT 0").to_arrow_table().schema  # noqa: S608
+        return [
+            _column(str(name), str(native), kind_of(str(native)), kind) for (name, native), kind in zip(found, schema.types, strict=True)
+        ]
 
     def create(self, table: str, schema: pa.Schema) -> None:
         """Create a table, of DuckDB's own types for these."""
         self._with(schema.empty_table(), f"CREATE TABLE {self.quoted(table)} AS SELECT * FROM {_GIVEN}")  # noqa: S608
 
+    def change_type(self, table: str, field: pa.Field) -> None:
+        """Change the type of a column without values."""
+        import pyarrow as pa
+
+        ((_, native, *_),) = self._with(pa.schema([field]).empty_table(), f"DESCRIBE SELECT * FROM {_GIVEN}")  # noqa: S608
+        name = self.quoted(field.name)
+        self.execute(f"ALTER TABLE {self.quoted(table)} ALTER COLUMN {name} SET DATA TYPE {native} USING CAST(NULL AS {native})")
+
     def insert(self, table: str, rows: pa.Table) -> None:
         """Insert rows."""
-        self._with(rows, f"INSERT INTO {self.quoted(table)} BY NAME SELECT * FROM {_GIVEN}")  # noqa: S608
+        names = ", ".join(map(self.quoted, rows.column_names))
+        self._with(rows, f"INSERT INTO {self.quoted(table)} ({names}) SELECT {names} FROM {_GIVEN}")  # noqa: S608
 
-    def _with(self, rows: pa.Table, sql: str) -> None:
+    def refused(self, error: Exception) -> str:
+        """Return what DuckDB refuses of values and constraints."""
+        import duckdb
+
+        of_values = (duckdb.DataError, duckdb.IntegrityError, duckdb.NotSupportedError, duckdb.ProgrammingError, duckdb.DependencyException)
+        return str(error).splitlines()[0] if isinstance(error, of_values) else ""
+
+    def _with(self, rows: pa.Table, sql: str) -> list[tuple[Any, ...]]:
+        import duckdb
+
         assert self._connection is not None  # noqa: S101 - begin comes first
         self._connection.register(_GIVEN, rows)
         try:
-            self._connection.execute(sql)
-        finally:
-            self._connection.unregister(_GIVEN)
+            found: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
+        except BaseException:
+            # What failed has aborted the transaction, and DuckDB would say so here instead of why; the caller closes the file.
+            with contextlib.suppress(duckdb.Error):
+                self._connection.unregister(_GIVEN)
+            raise
+        self._connection.unregister(_GIVEN)
+        return found
+
+
+def _column(name: str, native: str, kind: str, type_: pa.DataType) -> TableColumn:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(type_):
+        type_ = type_.value_type  # an ENUM, which takes its own words only
+    if native in _NOT_AS_THEY_ARE:
+        return TableColumn(name, native, UNKNOWN, None)
+    checks = fitting.column_checks(kind if kind != UNKNOWN or not pa.types.is_timestamp(type_) else "TIMESTAMP")
+    return TableColumn(name, native, kind, type_, checks)

@@ -8,12 +8,22 @@ from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .stores import Store, StoreFailed, as_json, rows_of, word_for
+from ...connect.kinds import UNKNOWN, arrow_type
+from ...connect.sqlite_types import declared_kind
+from . import fitting, numbers
+from .fitting import Misfit, TableColumn, as_json
+from .stores import Store, StoreFailed, rows_of, word_for
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 BUSY_SECONDS = 60.0
+_FRESH = "pdbt"
+# What SQLite makes a number of in a column that is declared neither as text nor as bytes.
+_LOOKS_LIKE_A_NUMBER = r"^[ \t\n\v\f\r]*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\n\v\f\r]*$"
+_INTEGERS = frozenset("BOOLEAN SMALLINT INTEGER BIGINT".split())
+# SQLite has no type for these: a truth is an integer.
+_TRUTHS = frozenset({"boolean", "number"})
 # The declarations by which transfers know what a column's values are.
 _WORDS = {
     "boolean": "BOOLEAN",
@@ -65,14 +75,20 @@ class SQLiteStore(Store):
         assert self._connection is not None  # noqa: S101 - begin comes first
         return self._connection.execute(sql, values).fetchall()
 
-    def columns(self, table: str) -> list[str]:
-        """Return the names of a table's columns."""
-        return [str(name) for (name,) in self.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+    def columns(self, table: str) -> list[TableColumn]:
+        """Return a table's columns."""
+        return [_column(str(name), str(native)) for name, native in self.execute("SELECT name, type FROM pragma_table_info(?)", (table,))]
 
     def create(self, table: str, schema: pa.Schema) -> None:
         """Create a table."""
         lines = ", ".join(f"{self.quoted(field.name)} {word_for(field.type, _WORDS)}" for field in schema)
         self.execute(f"CREATE TABLE {self.quoted(table)} ({lines})")
+
+    def change_type(self, table: str, field: pa.Field) -> None:
+        """Make a column that has no value anew, at the end of the table: SQLite changes no type."""
+        name, fresh = self.quoted(field.name), self.quoted(f"{field.name} {_FRESH}")
+        for change in (f"ADD COLUMN {fresh} {word_for(field.type, _WORDS)}", f"DROP COLUMN {name}", f"RENAME COLUMN {fresh} TO {name}"):
+            self.execute(f"ALTER TABLE {self.quoted(table)} {change}")
 
     def insert(self, table: str, rows: pa.Table) -> None:
         """Insert rows."""
@@ -81,6 +97,11 @@ class SQLiteStore(Store):
         marks = ", ".join("?" for _ in rows.column_names)
         insert = f"INSERT INTO {self.quoted(table)} ({names}) VALUES ({marks})"  # noqa: S608
         self._connection.executemany(insert, rows_of(rows, _sent))
+
+    def refused(self, error: Exception) -> str:
+        """Return what a table refuses; a file that is locked, full or gone is not the batch's fault."""
+        unknown = isinstance(error, (sqlite3.InterfaceError, sqlite3.ProgrammingError)) and "bind" in str(error)
+        return str(error) if unknown or isinstance(error, (sqlite3.IntegrityError, sqlite3.DataError)) else ""
 
 
 def _sent(kind: pa.DataType) -> Callable[[Any], Any] | None:
@@ -91,8 +112,43 @@ def _sent(kind: pa.DataType) -> Callable[[Any], Any] | None:
         return lambda value: (value.astimezone(UTC) if value.tzinfo else value).isoformat(sep=" ")
     if types.is_date(kind) or types.is_time(kind):
         return lambda value: value.isoformat()
-    if types.is_decimal(kind) or kind == pa.uint64():
+    if types.is_decimal(kind):
+        return lambda value: format(value, "f")  # never with an exponent
+    if kind == pa.uint64():
         return str
     if types.is_nested(kind):
         return as_json
     return None
+
+
+def _column(name: str, native: str) -> TableColumn:
+    """Return a column by its declaration, which SQLite does not hold anything to."""
+    kind = declared_kind(native)
+    if kind == UNKNOWN:
+        convert = _unchanged if not native.strip() or "BLOB" in native.upper() else _numeric
+        return TableColumn(name, native or "no declared type", kind, None, (_times_within_years, fitting.no_nan), converts=convert)
+    checks = fitting.column_checks(kind, fitting.no_nan)
+    return TableColumn(name, native, kind, arrow_type(kind), checks, _TRUTHS if kind in _INTEGERS else frozenset())
+
+
+def _times_within_years(values: pa.ChunkedArray) -> str:
+    return fitting.within_years(values) if fitting.family(values.type) in ("date", "timestamp") else ""
+
+
+def _unchanged(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    return values
+
+
+def _numeric(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return values for a column that makes numbers of texts which look like one; decimals go there as integers or floats."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    types = pa.types
+    if types.is_decimal(values.type):
+        return numbers.exactly(values, pa.int64() if values.type.scale == 0 else pa.float64())
+    if values.type == pa.uint64():
+        return numbers.exactly(values, pa.int64())
+    if fitting.family(values.type) == "text" and pc.any(pc.match_substring_regex(values, _LOOKS_LIKE_A_NUMBER)).as_py():
+        raise Misfit(fitting.shown(values))
+    return values

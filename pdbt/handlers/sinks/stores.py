@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import importlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from ...connect.values import uuid_texts
 from ...engine.errors import BuildError
 from ..errors import BatchRefused
+from .fitting import TableColumn
 from .targets import Target
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# The table that says which batches a target holds.
-LEDGER = "pdbt_batches"
+# The table that says which batches a target holds, and the one that says which columns have had no value yet.
+LEDGER, MARKS = "pdbt_batches", "pdbt_open_columns"
 # The module and the class of each kind of target; its driver is loaded where it is used.
 _HOMES = {
     "SQLite": ("sqlite", "SQLiteStore"),
@@ -25,6 +26,7 @@ _HOMES = {
     "PostgreSQL": ("postgresql", "PostgreSQLStore"),
     "MySQL": ("mysql", "MySQLStore"),
 }
+_LONGEST_DECIMAL128 = 38
 
 
 class StoreFailed(BuildError):
@@ -55,20 +57,35 @@ class Store(ABC):
         """Run a statement whose parameters are written as question marks, and return its rows."""
 
     @abstractmethod
-    def columns(self, table: str) -> list[str]:
-        """Return the names of a table's columns; none when there is no such table."""
+    def columns(self, table: str) -> list[TableColumn]:
+        """Return a table's columns; none when there is no such table."""
 
     @abstractmethod
     def create(self, table: str, schema: pa.Schema) -> None:
         """Create a table with columns that hold these."""
 
     @abstractmethod
+    def change_type(self, table: str, field: pa.Field) -> None:
+        """Give a column that holds no value yet the type of a field."""
+
+    @abstractmethod
     def insert(self, table: str, rows: pa.Table) -> None:
-        """Insert rows; they name columns that the table has."""
+        """Insert rows; their columns are named as the table's, and fit them."""
+
+    @abstractmethod
+    def refused(self, error: Exception) -> str:
+        """Return why the database will never take a batch, if that is what an error of its driver says; else nothing."""
+
+    def check_written(self, table: str, column: TableColumn, texts: pa.ChunkedArray) -> None:  # noqa: B027 - most change no text
+        """Refuse texts that a type of the database's own would change. Raises BatchRefused."""
 
     def quoted(self, name: str) -> str:
         """Return a table's or column's name as its SQL writes it."""
         return '"' + name.replace('"', '""') + '"'
+
+    def quoted_column(self, name: str) -> str:
+        """Return a column's name as its SQL writes it."""
+        return self.quoted(name)
 
     def rest(self) -> None:  # noqa: B027 - most have nothing to let go of
         """Let go of what keeps others out; the next transaction takes it again."""
@@ -80,6 +97,10 @@ class Store(ABC):
             "batch_id VARCHAR(300) NOT NULL, stored_rows BIGINT NOT NULL, stored_at VARCHAR(40) NOT NULL, "
             "PRIMARY KEY (table_name, node, batch_id))"
         )
+
+    def prepare_marks(self, marks: str) -> None:
+        """Create the table of columns whose type is not known yet, if it is not there."""
+        self.execute(f"CREATE TABLE IF NOT EXISTS {marks} (table_name VARCHAR(190) NOT NULL, column_name VARCHAR(190) NOT NULL)")
 
     def held(self, ledger: str, table: str, node: str, ids: Sequence[str]) -> dict[str, int]:
         """Return which of these batches the target holds, with how many rows each has."""
@@ -103,30 +124,62 @@ def store_of(target: Target) -> Store:
 
 
 def plain(table: pa.Table) -> pa.Table:
-    """Return a batch without encodings that databases do not know, and times in microseconds.
+    """Return a batch without encodings that databases do not know, and times in microseconds, those with a zone in UTC.
 
     Raises:
         BatchRefused: a column cannot be brought into that form without loss.
     """
     import pyarrow as pa
 
-    fields = []
-    for column in table.schema:
-        kind = column.type
-        if pa.types.is_dictionary(kind):
-            kind = kind.value_type
-        if pa.types.is_timestamp(kind):
-            kind = pa.timestamp("us", kind.tz)
-        elif pa.types.is_time(kind):
-            kind = pa.time64("us")
-        fields.append(pa.field(column.name, kind))
-    schema = pa.schema(fields)
-    if schema.equals(table.schema):
+    kinds = [_plain_type(kind) for kind in table.schema.types]
+    if kinds == table.schema.types:
         return table
-    try:
-        return table.cast(schema)
-    except pa.ArrowInvalid as error:
-        raise BatchRefused(f"A value cannot be stored as it is: {error}.", "Round it in a step before.") from None
+    columns = []
+    for name, kind, values in zip(table.column_names, kinds, table.columns, strict=True):
+        try:
+            columns.append(values if values.type == kind else _decoded(values).cast(kind))
+        except pa.ArrowException as error:
+            said = str(error).splitlines()[0].rstrip(".")
+            raise BatchRefused(f"Column {name} cannot be stored as it is: {said}.", "Round it in a step before.") from None
+    return pa.Table.from_arrays(columns, names=table.column_names)
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
+        return _plain_type(kind.value_type)
+    if types.is_timestamp(kind):
+        return pa.timestamp("us", "UTC" if kind.tz else None)
+    if types.is_decimal(kind) and not types.is_decimal128(kind) and kind.precision <= _LONGEST_DECIMAL128:
+        return pa.decimal128(kind.precision, kind.scale)
+    if isinstance(kind, pa.BaseExtensionType):
+        return pa.string() if _is_uuid(kind) else _plain_type(kind.storage_type)
+    for is_it, wanted in (
+        (types.is_time, pa.time64("us")),
+        (types.is_date64, pa.date32()),
+        (types.is_float16, pa.float32()),
+        (types.is_duration, pa.duration("us")),
+    ):
+        if is_it(kind):
+            return wanted
+    return kind
+
+
+def _decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(values.type, pa.BaseExtensionType):
+        is_uuid = _is_uuid(values.type)
+        chunks = [uuid_texts(chunk.storage) if is_uuid else chunk.storage for chunk in values.chunks]
+        values = pa.chunked_array(chunks, pa.string() if is_uuid else values.type.storage_type)
+    return pc.run_end_decode(values) if pa.types.is_run_end_encoded(values.type) else values
+
+
+def _is_uuid(kind: pa.DataType) -> bool:
+    return bool(getattr(kind, "extension_name", "") == "arrow.uuid")
 
 
 def word_for(kind: pa.DataType, words: dict[str, str]) -> str:
@@ -162,8 +215,3 @@ def rows_of(table: pa.Table, convert: Callable[[pa.DataType], Callable[[Any], An
         change = convert(column.type)
         columns.append([None if value is None else change(value) for value in values] if change else values)
     yield from zip(*columns, strict=True)
-
-
-def as_json(value: object) -> str:
-    """Return a list or a struct as JSON; dates and decimals in it as text."""
-    return json.dumps(value, ensure_ascii=False, default=str)

@@ -11,7 +11,8 @@ from ...engine.databases.name_limits import too_long
 from ...engine.errors import PdbtError, SettingsError
 from ..errors import BatchRefused
 from ..nodes import BaseSink, Batch
-from .stores import LEDGER, Store, StoreFailed, plain, store_of
+from .layout import Layout, check_names
+from .stores import LEDGER, MARKS, Store, StoreFailed, plain, store_of
 from .targets import find_target
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class TableSink(BaseSink):
             if said := too_long(self.target.kind, what, part):
                 raise SettingsError(said, "Give it a shorter name.", key="table", received=table)
         self._store: Store | None = None
-        self._columns: list[str] = []
+        self._layout: Layout | None = None
 
     def setup(self) -> None:
         """Open the target, so that a wrong address stops the pipeline before a batch is given in."""
@@ -87,56 +88,88 @@ class TableSink(BaseSink):
         """Undo what is not committed; the next transaction opens the target anew."""
         assert self._store is not None  # noqa: S101 - setup comes first
         self._store.close()
-        self._columns = []
+        self._layout = None
 
     def _transaction(self, given: Sequence[Batch]) -> Sequence[int]:
         store = self._store
         assert store is not None  # noqa: S101 - setup comes first
         batches = [Batch(_kept_id(batch.batch_id), plain(batch.table)) for batch in given]
-        ledger = store.quoted(self._ledger)
+        ledger = store.quoted(self._beside(LEDGER))
         store.begin()
-        if not self._columns:
+        if self._layout is None:
             store.prepare_ledger(ledger)
         held = store.held(ledger, self.table, self.node, [batch.batch_id for batch in batches]) if batches else {}
         new = [batch for batch in batches if batch.batch_id not in held]
-        for rows in _of_same_columns(batch.table for batch in new):
-            self._insert(store, rows)
+        groups = list(_of_same_columns(batch.table for batch in new))
+        # First what changes the table, then rows: MySQL commits what came before a change.
+        layout = self._prepared(store, groups) if groups else self._layout
+        for rows in groups:
+            assert layout is not None  # noqa: S101 - there are rows
+            store.insert(self.table, layout.arranged(rows))
         if new:
             store.note(ledger, self.table, self.node, [(batch.batch_id, batch.table.num_rows) for batch in new])
         store.commit()
+        self._layout = layout
         return [held.get(batch.batch_id, batch.table.num_rows) for batch in batches]
 
-    def _insert(self, store: Store, rows: pa.Table) -> None:
-        columns = self._columns or store.columns(self.table)
+    def _prepared(self, store: Store, groups: Sequence[pa.Table]) -> Layout:
+        """Return the layout of the table that takes these rows; make the table, and change columns that had no value yet."""
+        if self._layout is not None and not any(map(self._layout.needs_type, groups)):
+            return self._layout
+        if self._layout is not None:  # others wait until it is decided
+            store.prepare_ledger(store.quoted(self._beside(LEDGER)))
+        columns = store.columns(self.table)
+        marks = store.quoted(self._beside(MARKS))
         if not columns:
-            self._require_names(rows.column_names)
-            store.create(self.table, rows.schema)
-            columns = rows.column_names
-        known = {column.lower() for column in columns}
-        unknown = [name for name in rows.column_names if name.lower() not in known]
-        if unknown:
-            raise BatchRefused(
-                f"Table {self.table} of {self.target.label} has no column {', '.join(unknown)}.", f"Its columns are {', '.join(columns)}."
-            )
-        store.insert(self.table, rows)
-        self._columns = columns
+            self._create(store, groups[0], marks)
+            columns = store.columns(self.table)
+        open_columns = self._open_columns(store, marks)
+        for rows in groups if open_columns else []:
+            layout = Layout(store, self.table, columns, open_columns)
+            decided = layout.valued(rows)
+            for name, field in layout.misfits(rows):
+                (found,) = store.execute(f"SELECT count({store.quoted_column(name)}) FROM {store.quoted(self.table)}")  # noqa: S608 - quoted
+                if not found[0]:  # a value that another program put there keeps its type
+                    store.change_type(self.table, field.with_name(name))
+            for name in decided:
+                store.execute(f"DELETE FROM {marks} WHERE table_name = ? AND column_name = ?", (self.table, name))  # noqa: S608 - quoted
+            columns = store.columns(self.table) if decided else columns
+            open_columns -= decided
+        return Layout(store, self.table, columns, open_columns)
 
-    def _require_names(self, names: Iterable[str]) -> None:
-        """Refuse columns whose names the target would cut: the next batch would not find them."""
-        said = next((said for name in names if (said := too_long(self.target.kind, "column", name))), "")
-        if said:
-            raise BatchRefused(f"Table {self.table}: {said}", "Give it a shorter name in a step before.")
+    def _create(self, store: Store, rows: pa.Table, marks: str) -> None:
+        """Create the table with the columns of rows, and note those that have no value: what comes later decides their type."""
+        import pyarrow as pa
 
-    @property
-    def _ledger(self) -> str:
-        """The table of batches, in the schema of the table: who may write there may write to it."""
+        check_names(self.table, self.target.kind, rows.column_names)
+        fields = [field.with_type(pa.string()) if pa.types.is_null(field.type) else field for field in rows.schema]
+        store.create(self.table, pa.schema(fields))
+        empty = [name for name, values in zip(rows.column_names, rows.columns, strict=True) if values.null_count == len(values)]
+        if empty:
+            store.prepare_marks(marks)
+            for name in empty:
+                store.execute(f"INSERT INTO {marks} VALUES (?, ?)", (self.table, name))  # noqa: S608 - quoted
+
+    def _open_columns(self, store: Store, marks: str) -> frozenset[str]:
+        if not store.columns(self._beside(MARKS)):
+            return frozenset()
+        found = store.execute(f"SELECT table_name, column_name FROM {marks}")  # noqa: S608 - quoted
+        texts = ((_text(table), _text(column)) for table, column in found)
+        return frozenset(column for table, column in texts if table == self.table)
+
+    def _beside(self, name: str) -> str:
+        """Return a table of the sink's own, in the schema of the table: who may write there may write to it."""
         schema, dot, _ = self.table.rpartition(".") if self.target.kind == "PostgreSQL" else ("", "", "")
-        return f"{schema}{dot}{LEDGER}"
+        return f"{schema}{dot}{name}"
 
     def _told(self, error: Exception) -> Exception:
-        """Return an error of a driver as one sentence."""
+        """Return an error of a driver as one sentence, and whether the batch is at fault or the database."""
         if isinstance(error, PdbtError):
             return error
+        assert self._store is not None  # noqa: S101 - setup comes first
+        if reason := self._store.refused(error) or _about_values(error):
+            said = self.target.redact(" ".join(reason.split())).rstrip(".")
+            return BatchRefused(f"{self.target.label}, table {self.table}: {said}.", "The batch is not stored.")
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         said = self.target.redact(lines[0].rstrip(".") if lines else type(error).__name__)
         return StoreFailed(f"{self.target.label}, table {self.table}: {said}.", "The batch is not stored.")
@@ -148,6 +181,17 @@ def _kept_id(batch_id: str) -> str:
         return batch_id
     told = hashlib.sha256(batch_id.encode()).hexdigest()
     return f"{batch_id[: _LONGEST_ID - len(told)]}{told}"
+
+
+def _text(name: str | bytes) -> str:
+    return name.decode() if isinstance(name, bytes) else name
+
+
+def _about_values(error: Exception) -> str:
+    """Return what Python or Arrow says of a value that cannot be sent; nothing for an error of another kind."""
+    import pyarrow as pa
+
+    return str(error) or type(error).__name__ if isinstance(error, (pa.ArrowException, ValueError, OverflowError)) else ""
 
 
 def _of_same_columns(tables: Iterable[pa.Table]) -> Iterable[pa.Table]:
