@@ -47,6 +47,35 @@ def run_lock(path: Path, timeout: float, waiting: Callable[[str], None]) -> Iter
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def exclusive(path: Path, timeout: float, who: str) -> Iterator[bool]:
+    """Hold a lock, waiting for another process that holds it; the system takes it back from one that is killed.
+
+    Args:
+        path: the lock's file, made if missing and never removed.
+        timeout: seconds to wait.
+        who: who must be able to write to its folder.
+
+    Yields:
+        whether it is held: False when the other process had it all the time.
+
+    Raises:
+        PdbtError: the file cannot be made, or its disk knows no locks.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise PdbtError(f"{path} cannot be written: {error.strerror}.", f"{who} must be able to write there.") from None
+    try:
+        deadline = time.monotonic() + timeout
+        while not (held := try_lock(descriptor, path)) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        yield held
+    finally:
+        os.close(descriptor)
+
+
 def run_in_progress(path: Path) -> str:
     """Return who holds the lock of a project's runs, without waiting for it; empty when nobody does."""
     try:

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 
 from ..engine.errors import PIPELINE_FAILED, PdbtError
 from ..engine.files import write_durably
+from ..engine.lock import exclusive
+from ..engine.process import libraries
 from ..project.last_words import ended_while_starting
 
 if TYPE_CHECKING:
     import psutil
 
-PID_FILE, LOG_FILE = "stream.pid", "stream.log"
+PID_FILE, LOG_FILE, LOCK_FILE = "stream.pid", "stream.log", "stream.lock"
 READY_SECONDS = 120.0
 STOP_SECONDS = 60.0
 START_TOLERANCE_SECONDS = 1.0
@@ -55,12 +57,22 @@ def launch(file: Path, folder: Path, options: Sequence[str] = ()) -> Served:
     Raises:
         PdbtError: what was started ended, or does not begin to serve, and said why.
     """
+    libraries.require("pdbt stream launch", ["psutil"])
+    # Of two launches at once the second waits, and finds what the first has started.
+    with exclusive(folder / LOCK_FILE, READY_SECONDS, "The stream") as held:
+        if not held:
+            raise PdbtError(
+                f"Another launch of the stream in {folder} is still under way.", f"Look at {folder / LOG_FILE}.", PIPELINE_FAILED
+            )
+        return _launched(file, folder, options)
+
+
+def _launched(file: Path, folder: Path, options: Sequence[str]) -> Served:
     running = _running(folder)
     log = folder / LOG_FILE
     if running is not None:
         return Served(running.pid, _ready_line(log), before=True)
     words = [sys.executable, "-P", "-m", "pdbt", "stream", "serve", str(file.resolve()), *options]
-    folder.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
     _note(folder, child.pid, words)
@@ -86,12 +98,13 @@ def stop(folder: Path, timeout: float = STOP_SECONDS) -> str:
         What was done, as a sentence: also that nothing runs, or that the PID file told of a process that is gone.
     """
     pid_file = folder / PID_FILE
+    if not pid_file.exists():
+        return "No stream runs."
+    libraries.require("pdbt stream stop", ["psutil"])
     process = _running(folder)
     if process is None:
-        if not pid_file.exists():
-            return "No stream runs."
         told = _said(pid_file).get("pid", "no process")
-        pid_file.unlink(missing_ok=True)
+        _forget(pid_file, told)
         return f"No stream runs: {pid_file.name} named PID {told}, which is gone or somebody else's. The file is removed."
     import psutil
 
@@ -104,7 +117,7 @@ def stop(folder: Path, timeout: float = STOP_SECONDS) -> str:
         with contextlib.suppress(psutil.NoSuchProcess):
             member.kill()
     psutil.wait_procs([*alive, *left], timeout=timeout)
-    pid_file.unlink(missing_ok=True)
+    _forget(pid_file, process.pid)
     return f"Stopped the stream (PID {process.pid}){' by force' if alive else ''}."
 
 
@@ -114,6 +127,12 @@ def _note(folder: Path, pid: int, command: Sequence[str]) -> None:
 
     said = {"pid": pid, "started": psutil.Process(pid).create_time(), "command": list(command)}
     write_durably(folder / PID_FILE, json.dumps(said, indent=1, ensure_ascii=False) + "\n")
+
+
+def _forget(pid_file: Path, pid: object) -> None:
+    """Remove the PID file, unless another launch has written its own meanwhile."""
+    if _said(pid_file).get("pid", "no process") == pid:
+        pid_file.unlink(missing_ok=True)
 
 
 def _said(pid_file: Path) -> dict[str, object]:

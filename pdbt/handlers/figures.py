@@ -8,6 +8,9 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..engine.errors import MissingLibrary
+from ..engine.process.libraries import is_installed
+
 # Percentiles are of so many batches, the latest; rates of so many seconds.
 _KEPT = 1024
 _RATE_SECONDS = 10.0
@@ -78,8 +81,10 @@ def as_prometheus(figures: Iterable[tuple[str, NodeFigures]], healthy: bool) -> 
     """Return figures by node in the text format of Prometheus.
 
     Raises:
-        ModuleNotFoundError: prometheus-client is not installed.
+        MissingLibrary: prometheus-client is not installed.
     """
+    if not is_installed("prometheus_client"):
+        raise MissingLibrary("prometheus-client", "The text of the metrics")
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from ..engine.errors import PdbtError
+from ..engine.errors import MissingLibrary, PdbtError
+from ..engine.process.libraries import is_installed
 from .executor import PipelineExecutor
 
 PIPELINE = "pipeline"
@@ -41,6 +42,8 @@ def load_pipeline(file: Path) -> PipelineExecutor:
 
 def _run(file: Path) -> ModuleType:
     name = f"pdbt_pipeline_{file.stem}".replace("-", "_")
+    if not is_installed("cloudpickle"):
+        raise MissingLibrary("cloudpickle", "A pipeline that is served")
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise PdbtError(f"{file} is no Python file.", "Name a file that ends in .py.")

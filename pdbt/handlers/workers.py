@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import importlib.util
 import json
 import queue
 import signal
@@ -17,6 +16,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ..engine.errors import GraphError, MissingLibrary
+from ..engine.process.libraries import is_installed
 from . import pickling
 from .messages import Gone, Job
 from .nodes import BaseHandler
@@ -127,7 +127,7 @@ def packed(job: Job, handler: BaseHandler) -> bytes:
         GraphError: it holds something that cannot be copied, such as an open connection.
         MissingLibrary: cloudpickle is not installed.
     """
-    if importlib.util.find_spec("cloudpickle") is None:
+    if not is_installed("cloudpickle"):
         raise MissingLibrary("cloudpickle", "A handler that runs in a process")
     try:
         return pickling.dumps((job, handler))

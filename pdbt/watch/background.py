@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..engine.errors import PIPELINE_FAILED, PdbtError
+from ..engine.lock import exclusive
 from ..project.last_words import ended_while_starting
 from . import process
 from .inspection import find_ledger
 from .ledger import Ledger
 from .place import RUN_FILES, holder, is_ready
-from .settings import load_watch_settings
+from .settings import WatchSettings, load_watch_settings
 
-OUTPUT = "watch.out"
+OUTPUT, LAUNCH_LOCK = "watch.out", "launch.lock"
 READY_SECONDS = 60.0
 STOP_MARGIN_SECONDS = 10.0
 POLL_SECONDS = 0.05
@@ -53,10 +54,18 @@ def launch(settings_file: Path, folder: Path | None = None) -> Launched:
         PdbtError: the settings are wrong, and nothing was started; or what was started ended, and said why.
     """
     settings = load_watch_settings(settings_file, folder)
+    # Of two launches at once the second waits, and finds what the first has started.
+    with exclusive(settings.state / LAUNCH_LOCK, READY_SECONDS, "A watcher") as held:
+        if not held:
+            said = f"Another launch of a watcher of {settings.folder} is still under way."
+            raise PdbtError(said, f"Look at {settings.state / OUTPUT}.", PIPELINE_FAILED)
+        return _launched(settings, settings_file)
+
+
+def _launched(settings: WatchSettings, settings_file: Path) -> Launched:
     pid = holder(settings.state)
     if pid is not None:
         return Launched(pid, settings.folder, settings.state, before=True)
-    settings.state.mkdir(parents=True, exist_ok=True)
     words = [sys.executable, "-P", "-m", "pdbt", "watch", "start", str(settings.folder), "--pipeline", str(settings_file.absolute())]
     output = settings.state / OUTPUT
     with output.open("wb") as log:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import signal
 import sqlite3
 import threading
@@ -13,6 +12,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from ..engine.errors import MissingLibrary, PdbtError
+from ..engine.process.libraries import is_installed
 from .journal import Journal, Listener
 from .ledger import Ledger
 from .place import watcher_locks
@@ -50,7 +50,7 @@ class Watcher:
             MissingLibrary: watchdog or psutil is not installed.
         """
         for library in _LIBRARIES:
-            if importlib.util.find_spec(library) is None:
+            if not is_installed(library):
                 raise MissingLibrary(library, "Watching a folder")
         if isinstance(pipeline, (str, Path)):
             self.settings: WatchSettings = load_watch_settings(Path(pipeline), folder, **settings)

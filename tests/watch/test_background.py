@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,16 @@ def test_a_project_is_watched_in_the_background(macro: Macro) -> None:
     assert stopped.stdout == f"The watcher (PID {first.stdout.partition('PID ')[2].partition(')')[0]}) was stopped.\n"
     assert macro.pid is None
     assert macro("-stop").stdout == "No watcher runs.\n"
+
+
+def test_launches_at_once_start_one_watcher_and_each_says_so(macro: Macro) -> None:
+    with ThreadPoolExecutor(3) as threads:
+        ended = list(threads.map(lambda _: macro("-launch"), range(3)))
+    assert [(launch.code, launch.stderr) for launch in ended] == [(0, "")] * 3
+    inbox, pid = macro.project / "data" / "inbox", macro.pid
+    said = sorted(launch.stdout.splitlines()[0] for launch in ended)
+    assert said == [f"{inbox} is watched (PID {pid}).", *[f"{inbox} is watched already (PID {pid})."] * 2]
+    assert macro("-stop").stdout == f"The watcher (PID {pid}) was stopped.\n"
 
 
 def test_a_watcher_that_does_not_stop_in_time_is_killed_with_its_tasks(macro: Macro) -> None:

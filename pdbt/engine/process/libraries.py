@@ -46,8 +46,11 @@ def require(needed_for: str, modules: Iterable[str] = tuple(REQUIREMENTS)) -> No
 
 
 def is_installed(module: str) -> bool:
-    """Whether a module could be imported."""
-    return importlib.util.find_spec(module) is not None
+    """Return True if a module could be imported."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:  # the package that it would be in is not there
+        return False
 
 
 def python_command() -> str:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import time
 from collections.abc import Iterator
 
-from ..errors import NEEDS_A_HAND, PdbtError
-from ..lock import POLL_SECONDS, try_lock
+from ..lock import exclusive
 from .place import InstancePlace
 
 
@@ -26,16 +23,5 @@ def turn(place: InstancePlace, timeout: float) -> Iterator[bool]:
     Raises:
         PdbtError: the home cannot be made, or its disk knows no locks.
     """
-    path = place.home / "launch.lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise PdbtError(f"{path} cannot be written: {error.strerror}.", "Dagster must be able to write there.", NEEDS_A_HAND) from None
-    try:
-        deadline = time.monotonic() + timeout
-        while not (mine := try_lock(descriptor, path)) and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
-        yield mine
-    finally:
-        os.close(descriptor)
+    with exclusive(place.home / "launch.lock", timeout, "Dagster") as held:
+        yield held

@@ -78,7 +78,7 @@ class MySQLStore(Store):
                     # A value that does not fit is an error and not cut; times are UTC, as they are sent.
                     init_command="SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00'",
                 )
-        except pymysql.Error as error:
+        except (pymysql.Error, RuntimeError, OSError) as error:  # RuntimeError: a login that needs the library cryptography
             raise StoreFailed(f"{self.target.label}: {self.target.redact(str(error.args[-1])).rstrip('.')}.", "Is the server up?") from None
         self._connection.begin()
 
