@@ -16,6 +16,7 @@ def archive(
     folder: Annotated[
         Path | None, typer.Option("--to", metavar="DIR", help="Where to write it; by default the folder you are in.", show_default=False)
     ] = None,
+    secrets: Annotated[bool, typer.Option("--with-secrets", help="Put .env, keys and passwords in, too.")] = False,
 ) -> None:
     """Write a project into one dated file, without what can be made again and without passwords."""
     from ..project.archive import archive_project
@@ -23,7 +24,7 @@ def archive(
     from .show_archive import show_archived
     from .show_update import show_waiting
 
-    show_archived(archive_project(locate_project(project), kind, folder, waiting=show_waiting))
+    show_archived(archive_project(locate_project(project), kind, folder, secrets=secrets, waiting=show_waiting))
 
 
 def restore(

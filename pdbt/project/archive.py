@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import io
 import os
 import shutil
 import stat
@@ -47,11 +48,16 @@ class Archived:
 class _Writer(Protocol):
     def folder(self, name: str, found: os.stat_result) -> None: ...
     def link(self, name: str, found: os.stat_result, target: str) -> None: ...
-    def file(self, name: str, found: os.stat_result, stream: IO[bytes]) -> None: ...
+    def file(self, name: str, found: os.stat_result, stream: IO[bytes], size: int) -> None: ...
 
 
 def archive_project(
-    project: Path, kind: str = "zst", folder: Path | None = None, *, waiting: Callable[[str], None] = lambda sentence: None
+    project: Path,
+    kind: str = "zst",
+    folder: Path | None = None,
+    *,
+    secrets: bool = False,
+    waiting: Callable[[str], None] = lambda sentence: None,
 ) -> Archived:
     """Write a project into an archive, while nobody runs it.
 
@@ -59,6 +65,7 @@ def archive_project(
         project: the project's folder; that of a sample stands for its project, without which it does not run.
         kind: ``zst`` for a .tar.zst, ``zip`` for a .zip.
         folder: where the archive is written; None means the working folder, or beside the project when that is in it.
+        secrets: whether `.env`, keys and passwords in settings go into it, too.
         waiting: told in a sentence when a run has to end first.
 
     Raises:
@@ -72,7 +79,7 @@ def archive_project(
     place = _place(home, folder)
     with runs_locked(home, LOCK_SECONDS, waiting):
         finish_interrupted(home)
-        items, left_out = contents_of(home)
+        items, left_out = contents_of(home, secrets=secrets)
         path = place / f"{home.name}-{datetime.datetime.now().astimezone():%Y-%m-%d-%H%M%S}{ENDINGS[kind]}"
         _write(home, items, path, kind)
     return Archived(path, sum(item.kind != "folder" for item in items), path.stat().st_size, tuple(left_out))
@@ -115,6 +122,8 @@ def _add(writer: _Writer, home: Path, item: Item) -> None:
         writer.folder(name, path.stat())
     elif item.kind == "link":
         writer.link(name, path.lstat(), item.target)
+    elif item.content is not None:
+        writer.file(name, path.stat(), io.BytesIO(item.content), len(item.content))
     else:
         try:
             stream = path.open("rb")
@@ -123,7 +132,7 @@ def _add(writer: _Writer, home: Path, item: Item) -> None:
         with stream:
             before = os.fstat(stream.fileno())
             try:
-                writer.file(name, before, stream)
+                writer.file(name, before, stream, before.st_size)
             except UnicodeEncodeError:
                 raise PdbtError(f"{path} has a name that is not UTF-8, which a .zip cannot hold.", "Use: --format zst") from None
             after = os.fstat(stream.fileno())
@@ -157,9 +166,9 @@ class _TarWriter:
         member.linkname = target
         self._archive.addfile(member)
 
-    def file(self, name: str, found: os.stat_result, stream: IO[bytes]) -> None:
+    def file(self, name: str, found: os.stat_result, stream: IO[bytes], size: int) -> None:
         member = self._member(name, found, tarfile.REGTYPE)
-        member.size = found.st_size
+        member.size = size
         try:
             self._archive.addfile(member, stream)
         except OSError as error:
@@ -186,9 +195,9 @@ class _ZipWriter:
     def link(self, name: str, found: os.stat_result, target: str) -> None:
         self._archive.writestr(self._member(name, found, stat.S_IFLNK), os.fsencode(target))
 
-    def file(self, name: str, found: os.stat_result, stream: IO[bytes]) -> None:
+    def file(self, name: str, found: os.stat_result, stream: IO[bytes], size: int) -> None:
         member = self._member(name, found, stat.S_IFREG)
-        member.compress_type, member.file_size = zipfile.ZIP_DEFLATED, found.st_size
+        member.compress_type, member.file_size = zipfile.ZIP_DEFLATED, size
         with self._archive.open(member, "w") as target:
             shutil.copyfileobj(stream, target, _CHUNK)
 

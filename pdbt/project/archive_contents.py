@@ -6,13 +6,14 @@ import fnmatch
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from ..engine.errors import PdbtError
 from ..engine.settings import FILE_NAME
 from ..engine.settings_rules import EXPORT_FORMATS
+from .archive_secrets import is_secret_file, without_secrets
 from .databases import database_files
 
 Kind = Literal["file", "folder", "link"]
@@ -42,7 +43,6 @@ _MADE = (
 _EXPORTS = ("processed", "final")
 _CACHES = ("__pycache__", ".ipynb_checkpoints")
 _UPDATE = (".pdbt/update", ".pdbt-new-*")
-_SECRETS = ".env"
 _BESIDE_A_DATABASE = ("", "-wal", "-shm", "-journal", ".wal")
 _CACHE_TAG, _ENVIRONMENT_TAG = "CACHEDIR.TAG", "pyvenv.cfg"
 
@@ -55,11 +55,13 @@ class Item:
         path: where, relative to the project, with ``/`` between folders.
         kind: what it is.
         target: where a link leads.
+        content: what the archive has of a file that holds secrets among other things; None means all that is in it.
     """
 
     path: str
     kind: Kind
     target: str = ""
+    content: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -75,19 +77,23 @@ class LeftOut:
     reason: str
 
 
-def contents_of(project: Path) -> tuple[list[Item], list[LeftOut]]:
+def contents_of(project: Path, *, secrets: bool = False) -> tuple[list[Item], list[LeftOut]]:
     """Return what of a project goes into its archive, folders before what is in them, and what does not.
+
+    Args:
+        project: the project's folder.
+        secrets: whether secrets go into it, too.
 
     Raises:
         PdbtError: something cannot be read: nothing is left out without a word.
     """
     made = [_made_in(project, ""), *([_made_in(project, "sample")] if (project / "sample" / FILE_NAME).is_file() else [])]
     left_out: list[LeftOut] = []
-    items = list(_walk(project, project, [pattern for patterns in made for pattern in patterns], left_out))
+    items = list(_walk(project, project, [pattern for patterns in made for pattern in patterns], left_out, secrets=secrets))
     return items, left_out
 
 
-def _walk(project: Path, folder: Path, made: list[str], left_out: list[LeftOut]) -> Iterator[Item]:
+def _walk(project: Path, folder: Path, made: list[str], left_out: list[LeftOut], *, secrets: bool) -> Iterator[Item]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
@@ -96,22 +102,24 @@ def _walk(project: Path, folder: Path, made: list[str], left_out: list[LeftOut])
         path = Path(entry.path)
         name = path.relative_to(project).as_posix()
         reason = _reason_against(project, path, name, entry.stat(follow_symlinks=False).st_mode, made)
-        if reason:
+        if reason and not (secrets and reason == SECRET):
             left_out.append(LeftOut(name, reason))
         elif entry.is_symlink():
             yield Item(name, "link", str(path.readlink()))
         elif entry.is_dir():
             yield Item(name, "folder")
-            yield from _walk(project, path, made, left_out)
+            yield from _walk(project, path, made, left_out, secrets=secrets)
         else:
             if not os.access(path, os.R_OK):
                 raise _unreadable(path, PermissionError(0, "Permission denied"))
-            yield Item(name, "file")
+            masked = None if secrets else without_secrets(path, name)
+            left_out += [LeftOut(name, note) for note in (masked.notes if masked else ())]
+            yield Item(name, "file", content=masked.content if masked else None)
 
 
 def _reason_against(project: Path, path: Path, name: str, mode: int, made: list[str]) -> str:
     """Return why something is left out; empty when it is not."""
-    if path.name == _SECRETS:
+    if is_secret_file(path.name) and not stat.S_ISDIR(mode):
         return SECRET
     if stat.S_ISLNK(mode):
         target = path.readlink()
