@@ -8,7 +8,7 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import BuildError, GraphError, MissingLibrary
 from .organisation import helper_folders
+from .python_values import as_frame, as_rows, date_columns
 from .settings import Parameter
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ FUNCTION = "table"
 PARAMETERS = "parameters"
 # The package that a file and the helpers beside it seem to be in while it runs.
 _PACKAGE = "python_table"
-# pandas counts in doubles where an integer is missing; beyond this they no longer hold every integer.
-_EXACT_IN_DOUBLE = 2**53
 
 
 def argument_names(text: str, label: str) -> tuple[str, ...]:
@@ -107,9 +106,10 @@ def compute(path: Path, label: str, read: Callable[[str], pa.Table], parameters:
         with _loaded(path) as module:
             signature = inspect.signature(getattr(module, FUNCTION))
             call = signature.bind_partial()
+            dates: set[str] = set()
             for name, parameter in signature.parameters.items():
-                call.arguments[name] = dict(parameters) if name == PARAMETERS else _as_asked(read(name), parameter, label)
-            return _as_arrow(getattr(module, FUNCTION)(*call.args, **call.kwargs), label)
+                call.arguments[name] = dict(parameters) if name == PARAMETERS else _as_asked(read(name), parameter, label, dates)
+            return _as_arrow(getattr(module, FUNCTION)(*call.args, **call.kwargs), label, dates)
     except (BuildError, MissingLibrary):
         raise
     except (Exception, SystemExit) as error:  # The owner's code may raise anything; it becomes one sentence, and --debug shows it all.
@@ -198,8 +198,8 @@ def _line_in(error: BaseException, path: Path) -> str:
 # Rows -----------------------------------------------------------------------------------------------------------------
 
 
-def _as_asked(rows: pa.Table, parameter: inspect.Parameter, label: str) -> object:
-    """Give a table as Arrow when the annotation says so, as a pandas DataFrame otherwise."""
+def _as_asked(rows: pa.Table, parameter: inspect.Parameter, label: str, dates: set[str]) -> object:
+    """Give a table as Arrow when the annotation says so, as a pandas DataFrame otherwise, whose dates are then noted by their names."""
     annotation = parameter.annotation
     name = annotation if isinstance(annotation, str) else getattr(annotation, "__qualname__", "")
     if name.rsplit(".", 1)[-1] == "Table":
@@ -208,47 +208,11 @@ def _as_asked(rows: pa.Table, parameter: inspect.Parameter, label: str) -> objec
         import pandas  # noqa: F401 - to_pandas needs it, and says so less plainly
     except ModuleNotFoundError:
         raise MissingLibrary("pandas", f"{label} (its parameter {parameter.name} is a DataFrame)") from None
-    return as_frame(rows)
+    dates |= date_columns(rows)
+    return as_frame(rows, label)
 
 
-def as_frame(rows: pa.Table) -> pd.DataFrame:
-    """Return a DataFrame with types that pandas computes with, where these hold every value.
-
-    Dates become datetime64. Decimals (DuckDB sums integers to some) become integers or doubles. Integers of which some are missing
-    become doubles, as pandas has it, or Int64 where a double would alter one.
-    """
-    import pandas as pd
-    import pyarrow as pa
-
-    rows = pa.table([_without_decimals(column) for column in rows.columns], names=rows.column_names)
-    frame: pd.DataFrame = rows.to_pandas(date_as_object=False)
-    for name, column in zip(rows.column_names, rows.columns, strict=True):
-        if pa.types.is_integer(column.type) and column.null_count and _largest(column) > _EXACT_IN_DOUBLE:
-            frame[name] = pd.array(column.to_pylist(), dtype="Int64" if pa.types.is_signed_integer(column.type) else "UInt64")
-    return frame
-
-
-def _without_decimals(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return decimals as integers or doubles, unless these would alter a value."""
-    import pyarrow as pa
-
-    if not pa.types.is_decimal(column.type):
-        return column
-    scale = column.type.scale
-    if scale == 0:
-        return column.cast(pa.int64()) if _largest(column) < 2**63 else column
-    return column.cast(pa.float64()) if _largest(column) * 10**scale <= _EXACT_IN_DOUBLE else column
-
-
-def _largest(column: pa.ChunkedArray) -> Any:
-    """Return the largest distance from 0 of a column of numbers; 0 if it has none."""
-    import pyarrow.compute as pc
-
-    ends = pc.min_max(column).as_py()
-    return 0 if ends["min"] is None else max(abs(ends["min"]), abs(ends["max"]))
-
-
-def _as_arrow(result: Any, label: str) -> pa.Table:
+def _as_arrow(result: Any, label: str, dates: Collection[str]) -> pa.Table:
     import pyarrow as pa
 
     if isinstance(result, pa.Table):
@@ -260,7 +224,7 @@ def _as_arrow(result: Any, label: str) -> pa.Table:
         if pandas is not None and isinstance(result, pandas.Series):  # what a group-by of one column gives
             result = result.to_frame("value" if result.name is None else result.name)
         if pandas is not None and isinstance(result, pandas.DataFrame):
-            return pa.Table.from_pandas(with_named_index(result), preserve_index=False)
+            return as_rows(with_named_index(result), label, dates)
         if hasattr(result, "__arrow_c_stream__"):  # a RecordBatchReader, a DuckDB relation, a polars DataFrame
             return pa.table(result)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:

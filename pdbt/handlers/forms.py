@@ -14,7 +14,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from ..engine.errors import BuildError, GraphError, MissingLibrary
-from ..engine.python_tables import as_frame, with_named_index
+from ..engine.python_tables import with_named_index
+from ..engine.python_values import as_frame, as_rows
 from .errors import BatchRefused
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def given(batch: pa.Table, form: Form, node: str) -> object:
         import pandas  # noqa: F401 - as_frame needs it, and says so less plainly
     except ModuleNotFoundError:
         raise MissingLibrary("pandas", f"The handler of node {node}, which takes a DataFrame,") from None
-    return as_frame(batch)
+    return as_frame(batch, f"Node {node}")
 
 
 def taken(result: object, node: str) -> Iterator[pa.Table]:
@@ -169,7 +170,7 @@ def as_batch(result: object, node: str) -> pa.Table:
             return pa.Table.from_batches([result])
         if pandas is not None and isinstance(result, pandas.DataFrame):
             # Without pandas' own notes in the schema: they differ from batch to batch, the columns do not.
-            return pa.Table.from_pandas(with_named_index(result), preserve_index=False).replace_schema_metadata(None)
+            return as_rows(with_named_index(result), f"Node {node}", None).replace_schema_metadata(None)
         if isinstance(result, list) and all(isinstance(row, Mapping) for row in result):
             return _from_rows(result)
         if hasattr(result, "__arrow_c_stream__"):  # a DuckDB relation, a polars DataFrame, a reader

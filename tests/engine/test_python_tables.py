@@ -139,7 +139,7 @@ def kinds(folder: Path, column: pa.ChunkedArray | pa.Array) -> tuple[str, list[o
 def test_days_are_seen_as_pandas_computes_with_them(tmp_path: Path) -> None:
     kind, values = kinds(tmp_path, pa.array([datetime.date(2024, 2, 29), None]))
     assert kind.startswith("datetime64[")
-    assert values == [datetime.datetime(2024, 2, 29), None]
+    assert values == [datetime.date(2024, 2, 29), None]
 
 
 def test_a_sum_of_integers_by_duckdb_is_seen_as_integers(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BATCH_CELLS = 500_000  # of a stream; some tens of megabytes at most
 BATCH_ROWS = 50_000
+DECIMAL_DIGITS = 38
 INTERRUPTED = "INTERRUPT Error"
 _REGISTERED = "pdbt rows of a Python table"
 _ERRORS = {
@@ -130,7 +131,8 @@ def plain_table(table: str, rows: pa.Table) -> pa.Table:
     """Return an Arrow table with one usable name a column and no encodings that would become types of their own.
 
     A column of nothing but NULL becomes text, as it does in a source file; a dictionary (a pandas category) becomes its
-    values; an empty column name becomes column_N. Raises BuildError when there are no columns or two of one name.
+    values; an empty column name becomes column_N. Raises BuildError when there are no columns or two of one name, and for a value
+    that would be altered.
     """
     try:
         import pyarrow as pa
@@ -145,9 +147,30 @@ def plain_table(table: str, rows: pa.Table) -> pa.Table:
             raise BuildError(f"{table} has two columns named {name}.", "Give each column a name of its own.")
         seen.add(name.casefold())
 
-    def plain(kind: pa.DataType) -> pa.DataType:
-        if pa.types.is_null(kind):
-            return pa.string()
-        return kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.table([_plain(column, f"{table}: column {name}") for name, column in zip(names, rows.columns, strict=True)], names=names)
 
-    return pa.table([column.cast(plain(column.type)) for column in rows.columns], names=names)
+
+def _plain(column: pa.ChunkedArray, what: str) -> pa.ChunkedArray:
+    """Return a column of a type that DuckDB knows."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_null(kind):
+        return column.cast(pa.string())
+    if pa.types.is_dictionary(kind):
+        return _plain(column.cast(kind.value_type), what)
+    if pa.types.is_float16(kind):
+        return column.cast(pa.float32())
+    if isinstance(kind, pa.BaseExtensionType) and kind.extension_name.startswith("pandas."):
+        raise BuildError(f"{what} is a {kind.extension_name}, which no database has.", "Convert it to text.")
+    if pa.types.is_decimal256(kind):
+        try:
+            return column.cast(pa.decimal128(DECIMAL_DIGITS, min(kind.scale, DECIMAL_DIGITS)))
+        except pa.ArrowInvalid as error:
+            raise BuildError(f"{what} holds a number of more than {DECIMAL_DIGITS} digits.", "Convert it to text.") from error
+    if pa.types.is_duration(kind) and kind.unit == "ns":
+        try:
+            return column.cast(pa.duration("us"))
+        except pa.ArrowInvalid as error:
+            raise BuildError(f"{what} holds a duration finer than microseconds.", "Round it, or convert it to text.") from error
+    return column
