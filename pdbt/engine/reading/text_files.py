@@ -19,6 +19,9 @@ from .records import Record, read_records
 LINE = "line"
 """The column of a clean file that holds the physical line of the original."""
 
+FILE = "file"
+"""The column that holds the path of the file that is read: the clean one, if there is one."""
+
 _DUCKDB_LINE_BYTES = 2_000_000  # the longest row that read_csv takes unless told
 _COMPRESSION = {".gz": "gzip", ".zst": "zstd"}
 
@@ -66,12 +69,12 @@ class TextFile:
         return (False, dialect.delimiter, dialect.quote, dialect.escape, dialect.body_line, ending(self.path)[-4:])
 
 
-def read_all(files: Sequence[TextFile], width: int) -> list[str]:
+def read_all(files: Sequence[TextFile], width: int, *, named: bool = False) -> list[str]:
     """Return table functions that read the files in their order, all columns as text under `casts.text_name`.
 
-    The columns of clean files begin with LINE.
+    The columns of clean files begin with LINE; a last one is FILE when they are to be `named`.
     """
-    return [_read_csv(alike, width) for alike in read_together(files)]
+    return [_read_csv(alike, width, named=named) for alike in read_together(files)]
 
 
 def read_together(files: Sequence[TextFile]) -> list[list[TextFile]]:
@@ -79,7 +82,7 @@ def read_together(files: Sequence[TextFile]) -> list[list[TextFile]]:
     return [list(alike) for _, alike in groupby(files, key=TextFile.kind)]
 
 
-def _read_csv(files: list[TextFile], width: int) -> str:
+def _read_csv(files: list[TextFile], width: int, *, named: bool) -> str:
     first = files[0]
     columns = [f"{text_name(place)}: 'VARCHAR'" for place in range(width)]
     if first.clean:
@@ -100,6 +103,8 @@ def _read_csv(files: list[TextFile], width: int) -> str:
         "hive_partitioning": "false",
         "columns": "{" + ", ".join(columns) + "}",
     }
+    if named:
+        options["filename"] = literal(FILE)
     if first.clean:
         options["new_line"] = r"'\n'"  # found out, it would be whichever a quoted field has first
     if first.clean and first.longest > _DUCKDB_LINE_BYTES:

@@ -10,7 +10,7 @@ import duckdb
 from . import numbers
 from .casts import Cast, cast, cast_ordinary, identifier, is_ordinary, literal, text_name, value_name
 from .model import Column
-from .text_files import BLANK_ROW, LINE, TextFile, read_all, read_together
+from .text_files import BLANK_ROW, FILE, LINE, TextFile, read_all, read_together
 from .types import TEXT, WHITE_SPACE, Count, Decision, Evidence, Reading, decide_all
 
 SHOWN_MISFITS = 64  # kinds of misfits that the first look at a column returns
@@ -84,10 +84,10 @@ class TextPart:
             where = " AND ".join([filled, *kept] if files[0].packed else kept)
             yield f"SELECT {', '.join(items)} FROM {self.sources(casts, files)[0]}{' WHERE ' * bool(where)}{where}"
 
-    def sources(self, casts: Sequence[Cast], files: Sequence[TextFile] | None = None) -> list[str]:
-        """Return what to select from: the text of the columns and the values that casts need."""
+    def sources(self, casts: Sequence[Cast], files: Sequence[TextFile] | None = None, *, named: bool = False) -> list[str]:
+        """Return what to select from: the text of the columns and the values that casts need; and FILE, when files are to be `named`."""
         values = [f"{one.value} AS {value_name(place)}" for place, one in enumerate(casts) if one.value]
-        read = read_all(self.files if files is None else files, len(self.names))
+        read = read_all(self.files if files is None else files, len(self.names), named=named)
         return [f"(SELECT *, {', '.join(values)} FROM {function})" if values else function for function in read]
 
     def _casts(self) -> list[Cast]:
@@ -181,12 +181,12 @@ class TextPart:
             return []
         casts = self._casts()
         wrong = " OR ".join(casts[place].misfit for place in places)
-        return [
-            file
-            for file in self.files
-            if len(self.files) == 1
-            or connection.execute(f"SELECT 1 FROM {self.sources(casts, [file])[0]} WHERE {wrong} LIMIT 1").fetchone() is not None
-        ]
+        if len(self.files) == 1:
+            return list(self.files)
+        alike = sorted(self.files, key=lambda file: repr(file.kind()))  # so that as few queries as possible read them all
+        queries = [f"SELECT DISTINCT {FILE} FROM {source} WHERE {wrong}" for source in self.sources(casts, alike, named=True)]
+        found = {path for query in queries for (path,) in connection.execute(query).fetchall()}
+        return [file for file in self.files if str(file.clean or file.path) in found]
 
     def rows_with_exceptions(
         self, connection: duckdb.DuckDBPyConnection, file: TextFile, limit: int | None = None
