@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.pipeline.projects import Project
 from tests.pipeline.projects import ask as query
 from tests.process.graphql import ask, assets, launch_run, location_fault, runs, scheduled_runs, wait_for_run
 from tests.process.instances import Shop, dagster_settings, wait_until
+from tests.process.ticking import ticking
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -28,26 +30,34 @@ FLIGHTS = (
 )
 
 
+TICKS = """{
+  sensorOrError(sensorSelector: {repositoryName: "__repository__", repositoryLocationName: "letters", sensorName: "source_files"}) {
+    ... on Sensor { sensorState { ticks(limit: 10) { timestamp status } } }
+  }
+}"""
+
+
+def sensor_ticks(port: int) -> list[dict[str, Any]]:
+    """Return the last times that the sensor of arriving files was asked."""
+    found: list[dict[str, Any]] = ask(port, TICKS)["sensorOrError"]["sensorState"]["ticks"]
+    return found
+
+
 def name_of(project: Path) -> str:
     return f"{project.parent.name}-sample" if project.name == "sample" else project.name
 
 
-@pytest.mark.parametrize("database", ["duckdb", "sqlite", "postgresql"])
 def test_real_files_are_published_by_hand_and_by_the_schedule_and_the_history_stays(
-    make_project: MakeProject,
-    flights_folder: Path,
-    launched: Callable[..., Shop],
-    database: str,
-    request: pytest.FixtureRequest,
+    make_project: MakeProject, flights_folder: Path, launched: Callable[..., Shop]
 ) -> None:
-    url = str(request.getfixturevalue("postgres_url")) if database == "postgresql" else None
-    project = make_project("flights", database="commune" if url else database, url=url, data=sorted(flights_folder.iterdir()))
+    """By the clock's own minute."""
+    project = make_project("flights", data=sorted(flights_folder.iterdir()))
     (project / "scripts/final/BY_CARRIER.sql").write_text(FLIGHTS, encoding="utf-8")
     shop = launched(project, **QUIET)
     first = launch_run(shop.port, "flights")
     assert wait_for_run(shop.port, first) == "SUCCESS"
-    target = url or str(project / f"db/database.{database}")
-    assert query(database, target, "SELECT sum(flights) FROM BY_CARRIER") == [(336776,)]
+    target = str(project / "db/database.duckdb")
+    assert query("duckdb", target, "SELECT sum(flights) FROM BY_CARRIER") == [(336776,)]
     assert (project / "data/final/BY_CARRIER.csv").read_text().startswith("carrier,month,flights,delay\n")
 
     assert shop.stop().code == 0
@@ -56,8 +66,24 @@ def test_real_files_are_published_by_hand_and_by_the_schedule_and_the_history_st
     assert runs(shop.port) == {first: "SUCCESS"}
     (project / "scripts/final/BY_CARRIER.sql").write_text(FLIGHTS.replace("count(*)", "2 * count(*)"), encoding="utf-8")
     wait_until(lambda: "SUCCESS" in scheduled_runs(shop.port).values(), 150)
-    assert query(database, target, "SELECT sum(flights) FROM BY_CARRIER") == [(2 * 336776,)]
+    assert query("duckdb", target, "SELECT sum(flights) FROM BY_CARRIER") == [(2 * 336776,)]
     assert set(scheduled_runs(shop.port).values()) <= {"SUCCESS", "STARTED", "STARTING"}
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_real_files_are_published_by_the_schedule_whatever_the_database(
+    make_project: MakeProject, flights_folder: Path, database: str, request: pytest.FixtureRequest
+) -> None:
+    url = str(request.getfixturevalue("postgres_url")) if database == "postgresql" else None
+    project = make_project("flights", database="commune" if url else database, url=url, data=sorted(flights_folder.iterdir()))
+    script = project / "scripts/final/BY_CARRIER.sql"
+    target = url or str(project / f"db/database.{database}")
+    with ticking(project) as scheduler:
+        for times in (1, 2):
+            script.write_text(FLIGHTS.replace("count(*)", f"{times} * count(*)"), encoding="utf-8")
+            assert scheduler.tick() == ["SUCCESS"]
+            assert query(database, target, "SELECT sum(flights) FROM BY_CARRIER") == [(times * 336776,)]
+    assert (project / "data/final/BY_CARRIER.csv").read_text().startswith("carrier,month,flights,delay\n")
 
 
 def test_six_instances_run_their_jobs_beside_each_other(tmp_path: Path, launched: Callable[..., Shop]) -> None:
@@ -117,7 +143,8 @@ def test_a_file_that_arrives_starts_a_run_and_becomes_an_asset(make_project: Mak
     wait_until(lambda: assets(shop.port) == {"LETTERS"}, 90)
     assert query("duckdb", str(database), "SELECT count(*) FROM LETTERS") == [(2,)]
     wait_until(lambda: set(runs(shop.port).values()) == {"SUCCESS"}, 30)
-    time.sleep(12)
+    ended = time.time()
+    wait_until(lambda: [tick for tick in sensor_ticks(shop.port) if tick["timestamp"] > ended and tick["status"] == "SKIPPED"])
     assert len(runs(shop.port)) == 1, "one run for one file"
 
 
