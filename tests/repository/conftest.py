@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_SHIPPED = shutil.ignore_patterns(".git", ".venv*", ".demo", "__pycache__", ".*_cache", ".hypothesis", "build", "dist", "*.duckdb")
+PIP = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_COMPILE": "1"}
 BUILD_SECONDS = 120
 INSTALL_SECONDS = 400
 # The releases that make installs; none are named where the tests run with what is newest, as `make test-latest` has it.
@@ -50,14 +51,31 @@ def empty_environment(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of an environment into which the wheel, and only the wheel, was installed."""
-    programs = make_environment(tmp_path_factory.mktemp("environment") / "venv")
-    pip = [str(programs / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    command = [*pip, "install", "--no-compile", *CONSTRAINTS, str(wheel)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS, env=_clean_environment(), check=False)
-    assert result.returncode == 0, result.stderr
-    return programs
+def demo_environment(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of programs of the environment that `make demo` fills: with pdbt, what it needs, and nothing else."""
+    folder = tmp_path_factory.mktemp("environment") / "venv"
+    demo = make_demo(checkout, folder)
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    return folder / "bin"
+
+
+def make_demo(checkout: Path, environment: Path) -> subprocess.CompletedProcess[str]:
+    """Run `make demo` in an environment, which it makes if there is none."""
+    command = ["make", "demo", f"VENV={environment}"]
+    found = {**_clean_environment(), **PIP}
+    return subprocess.run(command, cwd=checkout, env=found, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
+
+
+@pytest.fixture
+def installed(wheel: Path, demo_environment: Path) -> Path:
+    """The folder of programs of an environment with the wheel in place of the checkout; all that it asks for is there already."""
+    pip = [str(demo_environment / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    for words in (["install", "--no-compile", "--no-index", "--no-deps", "--force-reinstall", str(wheel)], ["check"]):
+        result = subprocess.run(
+            [*pip, *words], capture_output=True, text=True, timeout=INSTALL_SECONDS, env=_clean_environment(), check=False
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+    return demo_environment
 
 
 def _clean_environment() -> dict[str, str]:

@@ -38,30 +38,30 @@ def test_the_wheel_carries_the_templates_and_the_sample_whole(wheel: Path) -> No
     assert carried == expected
 
 
-@pytest.mark.parametrize("database", ["duckdb", "sqlite", "commune"])
-def test_a_project_outlives_pdbt(wheel: Path, installed: Path, run_process: RunProcess, tmp_path: Path, database: str) -> None:
-    data = ROOT / "docs" / "demo" / "data"
-    made = run_process([installed / "pdbt", "new", "shop", "--db", database, "--data", data / "orders.csv"], cwd=tmp_path)
-    assert made.code == 0, made.stderr
-    first = run_process([installed / "pdbt", "run", "shop"], cwd=tmp_path)
-    assert first.code == 0, first.stderr
-    (summary,) = (tmp_path / "shop" / "data" / "final").glob("*.csv")
-    rows = rows_of(summary)
-    assert len(rows) > 1
+def test_projects_outlive_pdbt(installed: Path, run_process: RunProcess, tmp_path: Path) -> None:
+    shops = {database: tmp_path / database / "shop" for database in ("duckdb", "sqlite", "commune")}
+    rows = {}
+    for database, shop in shops.items():
+        words = ("new", shop, "--db", database, "--data", ROOT / "docs" / "demo" / "data" / "orders.csv")
+        made = run_process([installed / "pdbt", *words], cwd=tmp_path)
+        assert made.code == 0, made.stderr
+        first = run_process([installed / "pdbt", "run", shop], cwd=tmp_path)
+        assert first.code == 0, first.stderr
+        (summary,) = (shop / "data" / "final").glob("*.csv")
+        rows[summary] = rows_of(summary)
+        assert len(rows[summary]) > 1
 
-    # pdbt goes; the project, with the libraries that it needs, stays
+    # pdbt goes; the projects, with the libraries that they need, stay
     pip = [installed / "python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
     assert run_process([*pip, "uninstall", "--yes", "pdbt"]).code == 0
-    try:
-        assert "ModuleNotFoundError" in run_process([installed / "python", "-c", "import pdbt"], cwd=tmp_path).stderr
+    assert "ModuleNotFoundError" in run_process([installed / "python", "-c", "import pdbt"], cwd=tmp_path).stderr
+    for summary, shop in zip(rows, shops.values(), strict=True):
         summary.unlink()
-        again = run_process([installed / "python", tmp_path / "shop" / RUN_SCRIPT, "--full"], cwd=tmp_path)
-        sample = run_process([installed / "python", tmp_path / "shop" / SAMPLE_SCRIPT], cwd=tmp_path)
-    finally:
-        assert run_process([*pip, "install", "--no-deps", "--no-index", wheel]).code == 0
-    assert again.code == 0, again.stderr
-    assert sample.code == 0, sample.stderr
-    assert rows_of(summary) == rows
+        again = run_process([installed / "python", shop / RUN_SCRIPT, "--full"], cwd=tmp_path)
+        assert again.code == 0, again.stderr
+        sample = run_process([installed / "python", shop / SAMPLE_SCRIPT], cwd=tmp_path)
+        assert sample.code == 0, sample.stderr
+        assert rows_of(summary) == rows[summary]
 
 
 def test_the_requirements_of_a_project_are_all_it_needs(
