@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
+import io
 import json
 import os
 import re
@@ -20,7 +22,7 @@ from .rounds import Place
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_KEY = b"pdbt"
+_KEY, _EXACT_KEY = b"pdbt", b"pdbt_batch"
 # What a person sees beside the columns of the batch; a column of the batch that is called so goes before.
 COLUMNS = ("pdbt_node", "pdbt_batch", "pdbt_error", "pdbt_time")
 
@@ -71,13 +73,15 @@ def write_letter(folder: Path, letter: Letter, table: pa.Table) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    told = (letter.node, letter.batch, letter.error, letter.time)
-    for name, value in zip(COLUMNS, told, strict=True):
+    exact = _exact(table)
+    shown = _shown(table) if exact else table
+    added = []
+    for name, value in zip(COLUMNS, (letter.node, letter.batch, letter.error, letter.time), strict=True):
         if name not in table.column_names:
-            table = table.append_column(name, pa.array([value] * table.num_rows, pa.string()).dictionary_encode())
-    names = [name for name in table.column_names if name in COLUMNS]
-    note = {**asdict(letter), "added": names}
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: json.dumps(note).encode()})
+            shown = shown.append_column(name, pa.array([value] * table.num_rows, pa.string()).dictionary_encode())
+            added.append(name)
+    note = {**asdict(letter), "added": added}
+    table = shown.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: json.dumps(note).encode(), **exact})
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / letter.file_name
     beside = path.with_suffix(f".{os.getpid()}.tmp")
@@ -90,6 +94,56 @@ def write_letter(folder: Path, letter: Letter, table: pa.Table) -> Path:
     return path
 
 
+def _exact(table: pa.Table) -> dict[bytes, bytes]:
+    """Return a batch as Arrow writes it, by its key, if Parquet would give it back with other types or not hold it; else nothing."""
+    import pyarrow as pa
+
+    if _survives(table.schema):
+        return {}
+    with io.BytesIO() as content:
+        with pa.ipc.new_stream(content, table.schema) as writer:
+            writer.write_table(table)
+        return {_EXACT_KEY: base64.b64encode(content.getvalue())}
+
+
+def _read_exact(exact: bytes) -> pa.Table:
+    import pyarrow as pa
+
+    with pa.ipc.open_stream(base64.b64decode(exact)) as reader:
+        return reader.read_all()
+
+
+def _survives(schema: pa.Schema) -> bool:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with io.BytesIO() as content:
+        try:
+            pq.write_table(schema.empty_table(), content)
+        except pa.ArrowNotImplementedError:
+            return False
+        read: pa.Schema = pq.ParquetFile(content).read().schema
+        return bool(read.remove_metadata().equals(schema.remove_metadata()))
+
+
+def _shown(table: pa.Table) -> pa.Table:
+    """Return a batch as a person sees it in the file: as text where Parquet has no type."""
+    import pyarrow as pa
+
+    for place, column in enumerate(table.schema):
+        if not _survives(pa.schema([column])) and not _is_time(column.type):
+            texts = [None if value is None else str(value) for value in table.column(place).to_pylist()]
+            table = table.set_column(place, column.name, pa.array(texts, pa.string()))
+    return table
+
+
+def _is_time(kind: pa.DataType) -> bool:
+    """Return True for types that Parquet holds in another unit."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_temporal(kind) and not pa.types.is_interval(kind))
+
+
 def read_letter(path: Path) -> tuple[Letter, pa.Table]:
     """Return a letter and its batch.
 
@@ -99,6 +153,9 @@ def read_letter(path: Path) -> tuple[Letter, pa.Table]:
     with _opened(path) as file:
         letter, added = _noted(file.schema_arrow)
         table = file.read()
+        exact = (file.schema_arrow.metadata or {}).get(_EXACT_KEY)
+        if exact is not None:
+            return letter, _read_exact(exact)
     metadata = {key: value for key, value in table.schema.metadata.items() if key != _KEY}
     return letter, table.drop_columns(added).replace_schema_metadata(metadata or None)
 

@@ -49,6 +49,8 @@ class Sql(BaseHandler):
             found: pa.Table = self._connection.sql(self.query).to_arrow_table()
         except duckdb.Error as error:
             said = str(error).splitlines()[0].rstrip(".")
+            if isinstance(error, duckdb.DataError):  # a value of this batch, such as a text that is cast to a number
+                raise BatchRefused(f"Node {self.node}: {said}.", "Send another value, or use TRY_CAST in its SQL.") from error
             raise BuildError(f"Node {self.node}: {said}.", "Mend its SQL, or what comes to it.") from error
         finally:
             self._connection.unregister("batch")

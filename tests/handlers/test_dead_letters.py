@@ -12,6 +12,7 @@ import pytest
 
 from pdbt.cli import main
 from pdbt.handlers import BaseHandler, HandlerNode, Ingest, PipelineExecutor, TableSink
+from pdbt.handlers.letters import Letter, read_letter, read_note, write_letter
 from pdbt.handlers.replay import plan_replay, replay, waiting_in
 
 SECONDS = 60.0
@@ -188,3 +189,26 @@ def test_a_batch_that_kills_its_workers_is_set_aside(tmp_path: Path, executor: s
     (found,) = duckdb.connect().execute(f"SELECT pdbt_error FROM '{tmp_path}/dead/*.parquet'").fetchall()
     why = {"local": "was ended by SIGKILL", "ray": "is gone: The actor died unexpectedly before finishing this task"}
     assert found == (f"3 workers ended in the midst of it; the last {why[executor]}",)
+
+
+AWKWARD = {
+    "a column twice": pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["x", "x"]),
+    "an interval": pa.table({"x": pa.array([pa.MonthDayNano([1, 2, 3]), None])}),
+    "runs": pa.table({"x": pa.RunEndEncodedArray.from_arrays(pa.array([2], pa.int32()), pa.array([1]))}),
+    "a union": pa.table({"x": pa.UnionArray.from_dense(pa.array([0], pa.int8()), pa.array([0], pa.int32()), [pa.array([1])])}),
+    "a struct of nothing": pa.table({"x": pa.array([{}], pa.struct([]))}),
+    "a moment in seconds": pa.table({"x": pa.array([1], pa.timestamp("s", "+02:00"))}),
+    "a column of ours": pa.table({"pdbt_node": ["mine"], "pdbt_error": [5]}),
+    "nothing": pa.table({"x": pa.nulls(2)}),
+}
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_a_batch_of_any_types_is_kept_as_it_came_and_can_be_looked_at(name: str, tmp_path: Path) -> None:
+    path = write_letter(tmp_path, Letter("node", "batch", "no such luck", "given"), AWKWARD[name])
+    letter, table = read_letter(path)
+    assert (letter.node, letter.error) == ("node", "no such luck")
+    assert table.equals(AWKWARD[name])
+    assert read_note(path)[1] == AWKWARD[name].num_rows
+    shown = duckdb.connect().execute(f"SELECT pdbt_batch, pdbt_time FROM '{path}'").fetchall()
+    assert shown == [("batch", letter.time)] * AWKWARD[name].num_rows

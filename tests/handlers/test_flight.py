@@ -215,6 +215,30 @@ def test_bytes_that_are_no_batch_are_refused(serve: Serve) -> None:
         assert status_of(serve(), [message])[0] is grpc.StatusCode.INVALID_ARGUMENT
 
 
+def swapped(messages: list[bytes], old: bytes, new: bytes) -> list[bytes]:
+    assert sum(old in message for message in messages) == 1
+    return [message.replace(old, new) for message in messages]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (bytes.fromhex("00000000 02000000 04000000"), bytes.fromhex("00000000 02000000 7fffff7f")),
+        (bytes.fromhex("00000000 02000000 04000000"), bytes.fromhex("00000000 ffffff7f 04000000")),
+        (b"n0n1", b"n0\xff\xfe"),
+    ],
+    ids=["an end outside", "offsets that fall", "text that is none"],
+)
+def test_a_batch_that_is_not_what_it_says_is_refused_and_the_server_goes_on(serve: Serve, tmp_path: Path, old: bytes, new: bytes) -> None:
+    """Whoever read it would read outside of it, and end with all that it holds."""
+    server = serve()
+    code, sentence, _ = status_of(server, swapped(put("in", ("bad", rows(2))), old, new))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT, sentence
+    assert server.status == "serving"
+    assert status_of(server, put("in", ("good", rows(2))))[0] is grpc.StatusCode.OK
+    assert stored(tmp_path) == [0, 1]
+
+
 def test_an_id_that_is_none_is_refused(serve: Serve) -> None:
     code, sentence, _ = status_of(serve(), put("in", ("x" * 201, rows(1))))
     assert (code, sentence) == (

@@ -75,7 +75,7 @@ def test_columns_come_in_any_order_and_case_and_may_be_missing(target: str) -> N
         assert store({"A": [4]}) == 1
         for bad, said in (
             ({"a": [5], "c": [1]}, "has no column c"),
-            ({"a": [5], "A": [6]}, "two columns for one of the table: a and A"),
+            ({"a": [5], "A": [6]}, "two columns that are one: a and A"),
         ):
             error = store(bad)
             assert isinstance(error, BatchRefused)

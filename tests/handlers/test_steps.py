@@ -78,6 +78,15 @@ def test_sql_that_is_wrong_is_told() -> None:
         through(Sql("SELECT missing FROM batch"))
 
 
+@pytest.mark.parametrize("step", [Sql("SELECT CAST(text AS INTEGER) AS n FROM batch"), Filter("CAST(text AS INTEGER) > 0")])
+def test_a_value_that_the_sql_of_a_step_does_not_take_refuses_its_batch_and_ends_nothing(step: Sql) -> None:
+    with PipelineExecutor([HandlerNode("in", Ingest())], [HandlerNode("step", step, ["in"])]) as pipeline:
+        bad, good = pipeline.give("in", [{"text": "x"}]), pipeline.give("in", [{"text": "1"}])
+        with pytest.raises(BatchRefused, match=r"Node step: Conversion Error: Could not convert string 'x' to INT32"):
+            bad.result(SECONDS)
+        assert good.result(SECONDS).rows == 1
+
+
 def test_a_map_hands_on_what_its_function_returns() -> None:
     assert through(Map(lambda batch: [{"rows": batch.num_rows}])) == [{"rows": 3}]
 

@@ -6,6 +6,7 @@ has every status code. Flight's messages have fields of bytes and of integers on
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -136,6 +137,7 @@ class Received:
             return None
         self._reader = self._guarded(lambda: pa.ipc.open_stream(pa.PythonFile(self, mode="r")))
         schema: pa.Schema = self._reader.schema
+        self._guarded(lambda: schema.names)  # which may be no text in UTF-8
         return schema
 
     def batches(self) -> Iterator[tuple[bytes, pa.Table]]:
@@ -152,6 +154,8 @@ class Received:
                 batch = self._guarded(self._reader.read_next_batch)
             except StopIteration:
                 return
+            # Arrow believes what a batch says of itself, also offsets outside of it: whoever reads that may end with it.
+            self._guarded(functools.partial(batch.validate, full=True))
             yield self._metadata, pa.Table.from_batches([batch])
 
     def read(self, size: int = -1) -> bytes:
@@ -203,7 +207,7 @@ class Received:
 
         try:
             return act()
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             if self._fault is not None:
                 raise self._fault from None
             raise Malformed(str(error)) from None

@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...engine.databases.files import synchronise
+from ...engine.databases.reader import sentence
 from ...engine.errors import SettingsError
+from ..errors import BatchRefused
 from ..nodes import BaseSink, Batch
+from .layout import check_names
+from .stores import plain
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,7 +60,7 @@ class FileSink(BaseSink):
                     self._write(path, batch.table)
                 stored.append(batch.table.num_rows)
             except Exception as error:  # one batch keeps no other out
-                stored.append(error)
+                stored.append(_told(error, path))
         synchronise(self.folder)
         return stored
 
@@ -83,12 +87,38 @@ class FileSink(BaseSink):
             return
         import duckdb
 
+        from ...engine.databases.carried import selected
+
+        carry, options = _written(self.format)
         with duckdb.connect(config={"threads": 1}) as connection:
-            connection.register("batch", table)
-            connection.execute(f"COPY batch TO '{_literal(path)}' ({_OPTIONS[self.format]})")
+            connection.execute("SET TimeZone = 'UTC'")  # a file is the same wherever it is written
+            connection.register("batch", _for_duckdb(table))
+            _, select = selected(connection, "batch", carry)
+            connection.execute(f"COPY ({select}) TO '{_literal(path)}' ({options})")
 
 
-_OPTIONS = {"csv": "FORMAT csv, HEADER", "json": "FORMAT json"}
+def _written(file_format: str) -> tuple[Callable[[str, str], str], str]:
+    """Return how columns are written to a file, and DuckDB's options for it."""
+    from ...engine.databases.carried import in_csv, in_json
+
+    return {"csv": (in_csv, "FORMAT csv, HEADER"), "json": (in_json, "FORMAT json")}[file_format]
+
+
+def _for_duckdb(table: pa.Table) -> pa.Table:
+    """Return a batch that DuckDB reads as it is: it would rename the second of two columns, and cut what is finer than microseconds."""
+    check_names("of the file", "", table.column_names)
+    return plain(table, nanoseconds=True)
+
+
+def _told(error: Exception, path: Path) -> Exception:
+    """Return the refusal of a batch that its format does not hold; another error as it is."""
+    import duckdb
+    import pyarrow as pa
+
+    of_values = (pa.ArrowException, duckdb.DataError, duckdb.NotSupportedError, duckdb.ProgrammingError)
+    if not isinstance(error, of_values):
+        return error
+    return BatchRefused(f"{path}: {sentence(error)}.", "The batch is not stored.")
 
 
 def _literal(path: Path) -> str:

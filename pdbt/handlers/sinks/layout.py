@@ -105,7 +105,7 @@ class Layout:
 
 
 def check_names(table: str, product: str, names: Sequence[str]) -> None:
-    """Refuse names that cannot be those of a new table's columns.
+    """Refuse names that cannot be those of the columns of a new table, or file.
 
     Raises:
         BatchRefused: one is empty, or the database would cut it, or two are the same to the database.
@@ -124,6 +124,6 @@ def _alike(names: Sequence[str]) -> BatchRefused:
     seen: dict[str, str] = {}
     for name in names:
         if name.lower() in seen:
-            return BatchRefused(f"The batch has two columns for one of the table: {seen[name.lower()]} and {name}.", "Send one of them.")
+            return BatchRefused(f"The batch has two columns that are one: {seen[name.lower()]} and {name}.", "Send one of them.")
         seen[name.lower()] = name
     return BatchRefused(f"The batch has a column twice: {', '.join(names)}.", "Send one of them.")

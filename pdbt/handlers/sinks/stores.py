@@ -123,15 +123,21 @@ def store_of(target: Target) -> Store:
     return store
 
 
-def plain(table: pa.Table) -> pa.Table:
+def plain(table: pa.Table, *, nanoseconds: bool = False) -> pa.Table:
     """Return a batch without encodings that databases do not know, and times in microseconds, those with a zone in UTC.
+
+    Args:
+        table: the batch.
+        nanoseconds: leave timestamps without a zone as they are.
 
     Raises:
         BatchRefused: a column cannot be brought into that form without loss.
     """
     import pyarrow as pa
 
-    kinds = [_plain_type(kind) for kind in table.schema.types]
+    kept = {kind for kind in table.schema.types if nanoseconds and pa.types.is_timestamp(kind) and kind.tz is None}
+    kinds = [kind if kind in kept else _plain_type(kind) for kind in table.schema.types]
+    _require_whole_microseconds(table)
     if kinds == table.schema.types:
         return table
     columns = []
@@ -142,6 +148,15 @@ def plain(table: pa.Table) -> pa.Table:
             said = str(error).splitlines()[0].rstrip(".")
             raise BatchRefused(f"Column {name} cannot be stored as it is: {said}.", "Round it in a step before.") from None
     return pa.Table.from_arrays(columns, names=table.column_names)
+
+
+def _require_whole_microseconds(table: pa.Table) -> None:
+    """Refuse intervals of months, days and nanoseconds that are finer than any database's."""
+    import pyarrow as pa
+
+    for name, values in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_interval(values.type) and any(value is not None and value.nanoseconds % 1000 for value in values.to_pylist()):
+            raise BatchRefused(f"Column {name} holds an interval finer than microseconds.", "Round it in a step before.")
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:
