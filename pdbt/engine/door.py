@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from .errors import PIPELINE_FAILED, PdbtError
 from .report import say
+from .system_faults import missing_module
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
@@ -25,10 +26,11 @@ def through_the_door(action: Callable[[], int], *, debug: bool, interrupted: str
     except PdbtError as error:
         if debug:
             raise
-        say(f"error: {error.message}", sys.stderr)
-        if error.hint:
-            say(f"hint: {error.hint}", sys.stderr)
-        return error.exit_code
+        return _said(error)
+    except ModuleNotFoundError as error:
+        if debug or error.name is None:
+            raise
+        return _said(missing_module(error))
     except KeyboardInterrupt as interrupt:
         if debug:
             raise
@@ -41,6 +43,13 @@ def through_the_door(action: Callable[[], int], *, debug: bool, interrupted: str
         say(f"error: {type(error).__name__}: {error}", sys.stderr)
         say("hint: The same command with --debug shows where.", sys.stderr)
         return PIPELINE_FAILED
+
+
+def _said(error: PdbtError) -> int:
+    say(f"error: {error.message}", sys.stderr)
+    if error.hint:
+        say(f"hint: {error.hint}", sys.stderr)
+    return error.exit_code
 
 
 def seconds(text: str) -> float:

@@ -20,6 +20,8 @@ def refused(path: Path, right: str) -> str:
         if folder.is_dir() and not _may(folder, os.X_OK):
             return f"{path} cannot be {_past(right)}: {user()} may not enter {folder}."
     place = path
+    if right == "read" and not path.exists():
+        return ""
     if right == "write":
         place = next((parent for parent in (path, *path.parents) if parent.exists()), path)
     if not _may(place, _MODES[right]):

@@ -26,6 +26,7 @@ from .run import Run
 from .selection import Selection
 from .settings import Parameter, Settings, load_settings
 from .state import State, load_state
+from .system_faults import DiskFull, system_faults_told
 
 if TYPE_CHECKING:
     from .databases.base import Database
@@ -140,8 +141,12 @@ def _run(settings: Settings, options: RunOptions, report: Report) -> Iterator[Ru
             return planner
 
         run = Run(settings, report, folder, database, begin(folder, database), make_planner, options.selection)
+        published = None if settings.database_url else settings.database_path
         try:
-            yield run
+            with system_faults_told(folder.root, published):
+                yield run
+        except DiskFull:
+            raise  # keeping the work would need more room, and its files would keep the disk full
         except PdbtError:
             with contextlib.suppress(PdbtError):  # what stopped the run is told, not what then hindered keeping its work
                 run.keep_work()
@@ -152,7 +157,8 @@ def _run(settings: Settings, options: RunOptions, report: Report) -> Iterator[Ru
                 raise KeyboardInterrupt from None
             raise
         else:
-            run.keep_work()
+            with system_faults_told(folder.root, published):
+                run.keep_work()
         finally:
             run.close()
     finally:

@@ -13,8 +13,8 @@ PROJECT = Path(__file__).resolve().parent
 def update(arguments: list[str]) -> int:
     """Run `pdbt update` on this project with this Python; the only script of the project that needs pdbt."""
     if importlib.util.find_spec("pdbt") is None:
-        print("error: updating a project needs pdbt, which is not installed for this Python.", file=sys.stderr)
-        print("hint: Run: python3 -m pip install pdbt. Running the project does not need it.", file=sys.stderr)
+        print(f"error: updating a project needs pdbt, which is not installed for {sys.executable}.", file=sys.stderr)
+        print(f"hint: Run: {sys.executable} -m pip install pdbt. Running the project does not need it.", file=sys.stderr)
         return 2
     return subprocess.run([sys.executable, "-m", "pdbt", "update", str(PROJECT), *arguments], check=False).returncode
 

@@ -132,7 +132,9 @@ def test_update_says_what_it_needs(project: Path, run_project: RunProject) -> No
     path.write_text(path.read_text(encoding="utf-8").replace('find_spec("pdbt")', 'find_spec("pdbt_gone")'), encoding="utf-8")
     result = run_project(project, script=path.name)
     assert result.code == 2
-    assert result.stderr.startswith("error: updating a project needs pdbt, which is not installed for this Python.\nhint: ")
+    error, hint, *_ = result.stderr.splitlines()
+    assert error == f"error: updating a project needs pdbt, which is not installed for {sys.executable}."
+    assert hint.startswith(f"hint: Run: {sys.executable} -m pip install pdbt.")
 
 
 # Ended together ------------------------------------------------------------------------------------------------------

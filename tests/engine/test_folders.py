@@ -57,7 +57,7 @@ def said(action: Callable[[], object]) -> str:
     try:
         return repr(action())
     except PdbtError as error:
-        return f"{type(error).__name__}({error.exit_code}): {error.message}"
+        return f"{type(error).__name__}({error.exit_code}): {error}"
     except OSError as error:
         return f"raw {error!r}"
 

@@ -8,6 +8,7 @@ Renaming keeps a file's inode, size and time, which together are its token.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import time
@@ -176,8 +177,11 @@ def copy(source: Path, target: Path) -> None:
         with source.open("rb") as read, target.open("wb") as write:
             while copy_range(read.fileno(), write.fileno(), COPY_BYTES):
                 pass
-    except OSError:  # not on this file system or kernel; a full disk fails again in what follows
-        shutil.copyfile(source, target)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            error.filename = str(target)
+            raise
+        shutil.copyfile(source, target)  # not on this file system or kernel
 
 
 def synchronise(path: Path) -> None:

@@ -217,7 +217,11 @@ class SQLiteFile:
         with _no_writer(self._files, self._lock_timeout):
             if published.exists() and published.stat().st_size > SMALL_FILE_BYTES and self._copied_tables(kept):
                 return
-            self._files.begin_with_copy()
+            try:
+                self._files.begin_with_copy()
+            except BaseException:
+                self._files.remove(self._files.building)  # half a copy on a full disk would keep it full
+                raise
         self._connect(self._files.building, "rwc")
         for name in self._cells("main"):
             if name.casefold() not in kept:

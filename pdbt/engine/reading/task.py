@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
 import zlib
 from pathlib import Path
@@ -88,7 +89,10 @@ class ImportTask:
 
         Raises:
             SourceError: the import fails at the first fault.
+            OSError: it is the disk that is full, which is no fault of the file.
         """
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise error
         label = self.label(path)
         why = _in_words(error, path, label)
         if self.fails:
