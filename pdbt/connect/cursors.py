@@ -92,9 +92,19 @@ def condition(script: Script, cursor: Cursor, product: str) -> str:
     value = _earlier(cursor.value, script.lookback)
     if product == "SQLite":
         return _condition_of_sqlite(name, value, cursor.kind)
-    return (
-        f"{name} >= {_literal(value, zoned=product != 'MySQL')} OR {name} IS NULL"  # MySQL's session is in UTC, and MariaDB reads no zone
-    )
+    # MySQL's session is in UTC, and MariaDB reads no zone.
+    literal = _text(value, product) if isinstance(value, str) else _literal(value, zoned=product != "MySQL")
+    return f"{name} >= {literal} OR {name} IS NULL"
+
+
+def _text(value: str, product: str) -> str:
+    """Write a text of the origin's own rows as its SQL reads it: to some a backslash begins an escape."""
+    if product == "MySQL" and "\\" in value:  # whether it does depends on the session's mode: these digits mean the same in all
+        return f"_utf8mb4 X'{value.encode().hex()}'"
+    if product in ("Snowflake", "BigQuery"):
+        value = value.replace("\\", "\\\\")
+    quote = "\\'" if product == "BigQuery" else "''"
+    return "'" + value.replace("'", quote) + "'"
 
 
 def _condition_of_sqlite(name: str, value: object, kind: str) -> str:
