@@ -116,6 +116,7 @@ class Writing:
         added: columns that the target lacks.
         widened: columns of the target whose type becomes wider, or, of one that is replaced, another one.
         dropped: columns of a replaced target that do not arrive.
+        types: the DDL of types of its product's own that the target's database lacks.
         receipt: what is written with the rows, so that the target knows that it has them.
     """
 
@@ -129,6 +130,7 @@ class Writing:
     widened: tuple[Column, ...] = ()
     dropped: tuple[str, ...] = ()
     receipt: Receipt | None = None
+    types: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
@@ -182,6 +184,10 @@ class Engine(Protocol):
 
     def alter_statements(self, writing: Writing) -> list[str]:
         """Return the DDL that adds and widens columns of a target that is there. Raises TransferRefused where that cannot be."""
+        ...
+
+    def missing_types(self, origin: Engine, columns: Sequence[Column]) -> list[str]:
+        """Return the DDL of types that these columns need and that this database lacks. Raises TransferRefused where there is none."""
         ...
 
     def reshape_statements(self, writing: Writing) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .base import Column, TransferRefused, first_line
-from .kinds import UNKNOWN
+from .kinds import UNKNOWN, own
 from .sql import quoted
 from .values import convert
 
@@ -27,6 +27,8 @@ def casting(batches: Iterator[pa.RecordBatch], columns: Sequence[Column], casts:
 
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
+    if any(own(column.kind) for column in columns):
+        connection.execute("SET arrow_lossless_conversion = true")
     shown = ", ".join(_expression(column, casts) for column in columns)
     read = [
         Column(column.name, UNKNOWN if column.name in casts and column.kind == "UUID" else column.kind, column.native) for column in columns

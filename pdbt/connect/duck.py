@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import threading
@@ -15,17 +16,18 @@ from ..engine.lexer import DUCKDB, tokens
 from . import sql
 from .adbc import Source, schema_of
 from .address import Address
-from .base import BATCH_ROWS, Column, ConnectionLost, Reading, Table, TransferFailed, TransferRefused, Writing, first_line, matching
+from .base import BATCH_ROWS, Column, ConnectionLost, Engine, Reading, Table, TransferFailed, TransferRefused, Writing, first_line, matching
 from .ddl import changed, generated, mentions
 from .faults import OTHER, fault
-from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, decimal, element
-from .values import convert, with_uuid_texts
+from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, decimal, element, own
+from .values import convert, refused, with_uuid_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MEMORY_LIMIT = "200MB"  # of DuckDB's own buffers; what is beyond goes to its temporary folder
 ROWS, STAGING = "pdbt rows on their way", "pdbt rows"
+LOSSLESS = "SET arrow_lossless_conversion = true"  # or bits, zones of times and great numbers reach Arrow as something else
 _KINDS = {
     "TINYINT": "SMALLINT",
     "UTINYINT": "SMALLINT",
@@ -75,12 +77,24 @@ class DuckDB:
 
     def read(self, reading: Reading, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
         """Yield the rows."""
+        self._refuse_long_intervals(reading, columns)
         expressions = ", ".join(_sent(column) for column in columns)
         with self._told(), contextlib.closing(self._connection.cursor()) as cursor:
             cursor.execute("SET TimeZone = 'UTC'")
+            if any(own(column.kind) for column in columns):
+                cursor.execute(LOSSLESS)
             batches = cursor.sql(f"SELECT {expressions} FROM {sql.relation(reading)}").to_arrow_reader(BATCH_ROWS)
             for batch in batches:
                 yield convert(batch, columns)
+
+    def _refuse_long_intervals(self, reading: Reading, columns: Sequence[Column]) -> None:
+        """Refuse intervals of so many hours that Arrow, which counts them in nanoseconds, would hold others."""
+        for column in columns:
+            if "INTERVAL" not in (own(column.kind) or ""):
+                continue
+            long = f"regexp_matches(CAST({sql.quoted(column.name)} AS VARCHAR), '[0-9]{{7,}}:')"
+            if self._rows(f"SELECT 1 FROM {sql.relation(reading)} WHERE {long} LIMIT 1"):
+                raise refused(column, "an interval of a million hours or more")
 
     def undivided(self, reading: Reading) -> str:
         """Return why one connection reads all of it."""
@@ -119,6 +133,10 @@ class DuckDB:
         """Return the DDL that adds and widens columns."""
         return sql.alter_statements(sql.table_name(writing.table), writing)
 
+    def missing_types(self, origin: Engine, columns: Sequence[Column]) -> list[str]:
+        """Return the DDL of missing types: there are none that a table would not name itself."""
+        return []
+
     def reshape_statements(self, writing: Writing) -> list[str]:
         """Return the DDL that makes a target anew, with the columns that arrive."""
         retyped = {column.name: column.native for column in writing.widened}
@@ -133,12 +151,16 @@ class DuckDB:
 
         types = [pa.string() if column.kind == "UUID" else arrow_type(column.kind) for column in writing.columns]
         schema = schema_of([(column.name, kind) for column, kind in zip(writing.columns, types, strict=True)])
+        if any(own(column.kind) for column in writing.columns):
+            schema, batches = _with_own_fields(schema, writing.columns, batches)
         source = Source(schema, (_as_sent(batch, writing.columns, schema) for batch in batches))
         self.prepare_to_write()
         connection = self._connection
         with self._told(), source.telling():
             connection.execute("BEGIN")
             try:
+                if any(own(column.kind) for column in writing.columns):
+                    connection.execute(LOSSLESS)
                 connection.register(ROWS, source.reader)
                 self._write(connection, writing)
                 connection.unregister(ROWS)
@@ -253,6 +275,19 @@ class DuckDB:
             raise TransferFailed(f"{self.address.label}: {first_line(error).rstrip('.')}.", "The target is as it was.") from error
 
 
+def _with_own_fields(
+    schema: pa.Schema, columns: Sequence[Column], batches: Iterator[pa.RecordBatch]
+) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """Return a schema with the Arrow types of DuckDB's own as the first batch has them, and all batches."""
+    first = next(batches, None)
+    if first is None:
+        return schema, iter(())
+    for place, column in enumerate(columns):
+        if own(column.kind) is not None:
+            schema = schema.set(place, first.schema.field(place))
+    return schema, itertools.chain([first], batches)
+
+
 def _as_sent(batch: pa.RecordBatch, columns: Sequence[Column], schema: pa.Schema) -> pa.RecordBatch:
     """Return a batch with UUIDs as text, which DuckDB casts."""
     import pyarrow as pa
@@ -273,6 +308,8 @@ def kind_of(native: str) -> str:
 def _sent(column: Column) -> str:
     """Return the expression that reads a column."""
     name = sql.quoted(column.name)
+    if own(column.kind) is not None:
+        return name
     if column.kind in (UNKNOWN, "UUID", "JSON", "VARCHAR"):
         nested = re.search(r"(\]|\))$|^(STRUCT|MAP|UNION)", column.native) and not column.native.startswith("ENUM")
         return f"CAST({f'to_json({name})' if nested else name} AS VARCHAR) AS {name}"

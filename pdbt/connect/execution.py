@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,11 +14,11 @@ from .base import MODES, Column, ConnectionLost, Engine, Reading, Table, Transfe
 from .casts import casting
 from .engines import open_engine
 from .faults import BUSY, PORT, ConnectionFault
-from .kinds import UNKNOWN, read_kind
+from .kinds import UNKNOWN, own, read_kind
 from .limits import DoesNotFit, limited
 from .names import require_name, require_table_names
 from .receipts import Delivery, Digest, Receipt
-from .schema import decide
+from .schema import as_itself, decide
 from .stream import ahead, closed
 from .telling import Telling
 from .values import convert
@@ -188,10 +188,17 @@ def _try(wanted: Transfer, progress: Progress | None, unfit: Collection[str]) ->
             counted = _Counted(casting(read if digest is None else digest.read(read), columns, wanted.casts), progress)
             with ahead(iter(counted)) as batches:
                 sent = (convert(batch, writing.columns) for batch in batches)
-                there = limited(sent, writing.table, writing.columns, destination.address.driver.name) if writing.exists else sent
+                product = destination.address.driver.name
+                there = limited(sent, writing.table, writing.columns, product, _origins(wanted, columns)) if writing.exists else sent
                 rows = destination.write(writing, there)
         why = origin.undivided(wanted.reading) if wanted.reading.parallel > 1 else ""
         return rows, counted.size, f"{wanted.reading.label} was read by one connection: {why}." if why else ""
+
+
+def _origins(wanted: Transfer, columns: Sequence[Column]) -> list[str]:
+    """Return the types that columns have in a table of the target's product; empty texts where these are not known for certain."""
+    known = wanted.origin.driver is wanted.destination.driver and wanted.reading.table is not None
+    return [column.native if known and column.name not in wanted.casts else "" for column in columns]
 
 
 def _is_one_file(wanted: Transfer) -> bool:
@@ -220,7 +227,12 @@ def _decided(
             wanted.destination, "column", column.name, "Give it a shorter one with AS in --query.", "Give it a shorter one with AS."
         )
     native = wanted.origin.driver is wanted.destination.driver and not wanted.origin.driver.generic
+    if native:
+        product = wanted.destination.driver.name
+        columns = tuple(column if column.name in wanted.casts else as_itself(column, product) for column in columns)
     writing = decide(wanted.table, columns, destination, wanted.mode, wanted.key, wanted.schema, native, wanted.casts, unfit)
+    if native and any(own(column.kind) for column in columns):
+        writing = replace(writing, types=tuple(destination.missing_types(origin, writing.columns)))
     return columns, writing, _statements(writing, destination)
 
 
@@ -231,7 +243,7 @@ def _as_read(columns: tuple[Column, ...], wanted: Transfer) -> tuple[Column, ...
 
 def _statements(writing: Writing, destination: Engine) -> tuple[str, ...]:
     if not writing.exists:
-        return (destination.create_statement(writing.table, writing.columns, writing.key),)
+        return (*writing.types, destination.create_statement(writing.table, writing.columns, writing.key))
     if writing.mode == "replace":
         return () if writing.same else tuple(destination.reshape_statements(writing))
     return tuple(destination.alter_statements(writing))

@@ -19,7 +19,7 @@ import sqlalchemy
 from sqlalchemy import exc
 
 from .address import Address
-from .base import BATCH_ROWS, Column, ConnectionLost, Reading, Table, TransferFailed, TransferRefused, Writing, first_line, matching
+from .base import BATCH_ROWS, Column, ConnectionLost, Engine, Reading, Table, TransferFailed, TransferRefused, Writing, first_line, matching
 from .faults import OTHER, PASSWORD, fault
 from .generic_types import AS_BYTES, EMPTY_TEXT_IS_NULL, NATIVE, TRANSACTIONAL_DDL, WITHOUT_NAN, keeps_microseconds, kind_of, native_type
 from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, holds
@@ -142,6 +142,10 @@ class Generic:
         if writing.added or writing.widened:
             names = ", ".join(column.name for column in (*writing.added, *writing.widened))
             raise TransferRefused(f"{writing.table} would have to be changed: {names}.", "Change it yourself, or replace the table.")
+        return []
+
+    def missing_types(self, origin: Engine, columns: Sequence[Column]) -> list[str]:
+        """Return the DDL of missing types: there are none that a table would not name itself."""
         return []
 
     def reshape_statements(self, writing: Writing) -> list[str]:

@@ -1,7 +1,7 @@
 """Kinds of values that travel between databases: SQL's names for them, their Arrow types, and which holds which.
 
 A kind is written as DuckDB writes a type: ``BIGINT``, ``DECIMAL(12,2)``, ``INTEGER[]``. The empty kind is one that does not travel
-unless a cast says as what.
+unless a cast says as what. ``OWN(…)`` is a type that only databases of one product have, and that travels between two of these as it is.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ INTEGERS = ("SMALLINT", "INTEGER", "BIGINT")
 _INTEGER_DIGITS = {"SMALLINT": 5, "INTEGER": 10, "BIGINT": 19, "UBIGINT": 20}
 PLAIN = ("BOOLEAN", *INTEGERS, "UBIGINT", "FLOAT", "DOUBLE", "VARCHAR", "BLOB", "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "UUID", "JSON")
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+_SHAPES = frozenset("geometry point linestring polygon multipoint multilinestring multipolygon geometrycollection geomcollection".split())
 _SYNONYMS = {
     "BOOL": "BOOLEAN",
     "TINYINT": "SMALLINT",
@@ -42,6 +43,21 @@ def decimal(kind: str) -> tuple[int, int] | None:
 def element(kind: str) -> str | None:
     """Return the kind of an array's elements; None for any other kind."""
     return kind.removesuffix("[]") if kind.endswith("[]") else None
+
+
+def own_kind(product: str, native: str) -> str:
+    """Return the kind of a type that travels as itself between two databases of a product; the empty one when it does not."""
+    word = native.lower().partition("(")[0]
+    if product == "PostgreSQL":  # of reg… the numbers would arrive, which mean other things there; numeric is written as a decimal alone
+        return "" if word.startswith(("reg", "record", "any", "unknown", "numeric")) else f"OWN({native})"
+    if product == "MySQL":
+        return f"OWN({native})" if word in _SHAPES else ""
+    return f"OWN({native})" if product == "DuckDB" and word != '"null"' else ""
+
+
+def own(kind: str) -> str | None:
+    """Return the type that a kind is the name of, for one that travels as itself; None for any other kind."""
+    return kind[len("OWN(") : -1] if kind.startswith("OWN(") else None
 
 
 def read_kind(text: str) -> str | None:

@@ -41,14 +41,25 @@ class DoesNotFit(TransferRefused):
     """A value that its kind allows, and the column of a target that is there does not hold."""
 
 
-def limited(batches: Iterator[pa.RecordBatch], table: Table, columns: Sequence[Column], product: str) -> Iterator[pa.RecordBatch]:
+def limited(
+    batches: Iterator[pa.RecordBatch], table: Table, columns: Sequence[Column], product: str, origins: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
     """Yield batches as they are, each looked at.
+
+    Args:
+        batches: the rows.
+        table: the target.
+        columns: its columns that they are for.
+        product: whose table it is.
+        origins: the types of the columns that the rows come from, where these are of the same product: what comes from a type fits it.
 
     Raises:
         DoesNotFit: the column would keep another value, or none; names it.
         TransferRefused: the database would put a value of its own in the place of NULL.
     """
-    checks = [(place, column, check) for place, column in enumerate(columns) if (check := check_of(column, product)) is not None]
+    pairs = enumerate(zip(columns, origins, strict=True))
+    looks = [(place, column, check_of(column, product)) for place, (column, origin) in pairs if column.native != origin]
+    checks = [(place, column, check) for place, column, check in looks if check is not None]
     fills = [(place, column) for place, column in enumerate(columns) if column.fills_null]
     for batch in batches:
         for place, column, check in checks:

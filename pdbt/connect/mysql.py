@@ -17,6 +17,7 @@ from .address import Address
 from .base import (
     Column,
     ConnectionLost,
+    Engine,
     Reading,
     Table,
     TransferFailed,
@@ -31,7 +32,7 @@ from .faults import mysql_fault
 from .kinds import UNKNOWN, decimal, element
 from .mysql_catalog import COLLATIONS, COLUMNS, JSON_CHECKS, SCHEMA, TABLES
 from .mysql_grants import allows_create
-from .mysql_load import Load, execute, load_rows
+from .mysql_load import Load, execute, is_bytes, load_rows
 from .mysql_replace import CASCADES, TIED, reshaping
 from .mysql_rows import row_batches
 from .mysql_tls import tls_arguments
@@ -110,7 +111,7 @@ class MySQL:
         connection = self._connect(_READING)
         try:
             with self._told():
-                for batch in row_batches(connection, select, [column.kind == "BLOB" for column in columns]):
+                for batch in row_batches(connection, select, [is_bytes(column) for column in columns]):
                     yield convert(batch, columns)
         finally:
             connection._force_close()  # the rest of the answer is not waited for
@@ -163,6 +164,10 @@ class MySQL:
         return sql.alter_statements(
             sql.table_name(writing.table), writing, "ADD COLUMN {name} {native} NULL", "MODIFY COLUMN {name} {native}"
         )
+
+    def missing_types(self, origin: Engine, columns: Sequence[Column]) -> list[str]:
+        """Return the DDL of missing types: there are none that a table would not name itself."""
+        return []
 
     def reshape_statements(self, writing: Writing) -> list[str]:
         """Return the DDL that gives a copy of a target the columns that arrive."""

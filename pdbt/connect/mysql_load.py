@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .base import Column, TransferFailed
+from .kinds import own
 from .sql import listed, quoted
 from .values import refuse_not_finite, refused, uuid_texts, with_uuid_texts
 
@@ -30,6 +31,11 @@ class Load:
 
     table: str
     columns: tuple[Column, ...]
+
+
+def is_bytes(column: Column) -> bool:
+    """Return True if the values of a column travel as bytes: also shapes, as the server keeps them."""
+    return column.kind == "BLOB" or own(column.kind) is not None
 
 
 def load_rows(connection: Any, load: Load, batches: Iterator[pa.RecordBatch]) -> int:
@@ -83,7 +89,7 @@ def _begin(connection: Any, load: Load) -> Any:
 
 def _made_from(column: Column, variable: str) -> str:
     """Return the expression that makes a value of the text that was sent; the empty text where the server does so by itself."""
-    if column.kind == "BLOB":
+    if is_bytes(column):
         return f"UNHEX({variable})"
     return f"CAST({variable} AS UNSIGNED)" if column.native.startswith("bit") else ""  # or the digits' own bits are taken
 
@@ -155,7 +161,7 @@ class _Texts:
         self._columns = columns
         self._path = path
         shown = ", ".join(_expression(column, number) for number, column in enumerate(columns))
-        texts = ", ".join(f"c{number}" for number, column in enumerate(columns) if column.kind in ("VARCHAR", "JSON", "BLOB"))
+        texts = ", ".join(f"c{number}" for number, column in enumerate(columns) if column.kind in ("VARCHAR", "JSON") or is_bytes(column))
         forced = f", FORCE_QUOTE ({texts})" if texts else ""
         options = f"FORMAT csv, HEADER false, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULLSTR 'NULL'{forced}"
         self._statement = f"COPY (SELECT {shown} FROM batch) TO '{path}' ({options})"
@@ -176,7 +182,7 @@ class _Texts:
 
 def _expression(column: Column, number: int) -> str:
     name = f"c{number}"
-    if column.kind == "BLOB":
+    if is_bytes(column):
         return f"hex({name}) AS {name}"
     if column.kind == "BOOLEAN":
         return f"CAST({name} AS TINYINT) AS {name}"

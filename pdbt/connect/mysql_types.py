@@ -46,7 +46,7 @@ NATIVE = {
     "JSON": "json",
 }
 _FIELD_TYPES = {0: "decimal", 1: "tinyint", 2: "smallint", 3: "int", 4: "float", 5: "double", 7: "timestamp", 8: "bigint", 9: "mediumint"}
-_FIELD_TYPES |= {10: "date", 11: "time", 12: "datetime", 13: "year", 16: "bit", 245: "json", 246: "decimal"}
+_FIELD_TYPES |= {255: "geometry", 10: "date", 11: "time", 12: "datetime", 13: "year", 16: "bit", 245: "json", 246: "decimal"}
 _UNSIGNED_FLAG, _BINARY_CHARSET = 32, 63
 _MICROSECONDS = 6  # digits
 
@@ -60,7 +60,7 @@ def described(field: Any) -> Column:
     if kind == "decimal":
         digits = field.length - (0 if unsigned else 1) - (1 if field.scale else 0)
         return Column(field.name, _decimal_kind(digits, field.scale), f"decimal({digits},{field.scale})")
-    native = f"{kind}(1)" if kind == "tinyint" and field.length == 1 else kind
+    native = f"{kind}(1)" if kind == "tinyint" and field.length == 1 else f"bit({field.length})" if kind == "bit" else kind
     if kind in ("time", "datetime", "timestamp") and 0 < field.scale <= _MICROSECONDS:
         native = f"{kind}({field.scale})"
     native = f"{native} unsigned" if unsigned and kind in _UNSIGNED and not native.endswith("(1)") else native

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -17,6 +17,7 @@ from .address import Address
 from .base import (
     Column,
     ConnectionLost,
+    Engine,
     Reading,
     Table,
     TransferFailed,
@@ -29,9 +30,9 @@ from .base import (
 )
 from .divided import read_divided, why_undivided
 from .faults import postgresql_fault
-from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, decimal, element
+from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, decimal, element, own
 from .postgresql_replace import cascading, copied_indexes, reshaping, stays, swap
-from .postgresql_types import NATIVE, kind_of, open_kind
+from .postgresql_types import NATIVE, SENDER, enum_labels, kind_of, open_kind
 from .values import convert, mapped, refused
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ class PostgreSQL:
     def read(self, reading: Reading, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
         """Yield the rows."""
         self._refuse_matrices(reading, columns)
-        expressions = ", ".join(_sent(column) for column in columns)
+        senders = {name: self._one(SENDER, name) for column in columns if (name := own(column.kind)) is not None}
+        expressions = ", ".join(_sent(column, senders) for column in columns)
         select = f"SELECT {expressions} FROM {sql.relation(reading)}"
         if reading.table is not None and reading.parallel > 1 and not self.undivided(reading):
             yield from mapped(self._read_divided(reading.table, reading, expressions), lambda batch: convert(batch, columns))
@@ -162,6 +164,24 @@ class PostgreSQL:
         """Return the DDL that adds and widens columns."""
         return sql.alter_statements(sql.table_name(writing.table), writing)
 
+    def missing_types(self, origin: Engine, columns: Sequence[Column]) -> list[str]:
+        """Return the DDL of the enums that these columns need and that this database lacks."""
+        found = {}
+        for column in columns:
+            name = own(column.kind)
+            if name is None or self._one("SELECT to_regtype(%s) IS NOT NULL", name):
+                continue
+            labels = enum_labels(origin._rows, name) if isinstance(origin, PostgreSQL) else []
+            if not labels:
+                raise TransferRefused(
+                    f"Column {column.name} is of type {name}, which {self.address.label} does not have.",
+                    f"Create that type there first, or send the column as text: --cast {column.name}=VARCHAR",
+                    column=column.name,
+                    in_script=f"Create that type there first, or cast {column.name} to text in the SELECT.",
+                )
+            found[name] = f"CREATE TYPE {name} AS ENUM ({', '.join(labels)})"
+        return list(found.values())
+
     def reshape_statements(self, writing: Writing) -> list[str]:
         """Return the DDL that gives a target without rows other columns."""
         return reshaping(sql.table_name(writing.table), writing)
@@ -171,7 +191,8 @@ class PostgreSQL:
         import pyarrow as pa
 
         jsonb = [column.native == "jsonb" for column in writing.columns]
-        types = [pa.binary() if column.native in ("jsonb", "uuid") else arrow_type(column.kind) for column in writing.columns]
+        as_bytes = [column.native in ("jsonb", "uuid") or own(column.kind) is not None for column in writing.columns]
+        types = [pa.binary() if raw else arrow_type(column.kind) for column, raw in zip(writing.columns, as_bytes, strict=True)]
         schema = schema_of([(column.name, kind) for column, kind in zip(writing.columns, types, strict=True)])
         sequences = Sequences(sql.table_name(writing.table), self._rows) if writing.exists else None
 
@@ -183,6 +204,7 @@ class PostgreSQL:
         source = Source(schema, (_as_sent(batch, schema, jsonb) for batch in mapped(batches, observed)))
         with contextlib.closing(self._session(transaction=True)) as session, source.telling():
             session.execute("SET LOCAL lock_timeout = '60s'", "SET LOCAL client_min_messages = 'error'")
+            session.execute(*writing.types)
             write = {"replace": self._replace, "append": self._append, "upsert": self._upsert}[writing.mode]
             write(session, writing, source)
             if sequences is not None:
@@ -304,14 +326,16 @@ class PostgreSQL:
         return measured
 
     def _refuse_matrices(self, reading: Reading, columns: Sequence[Column]) -> None:
-        """Refuse arrays of arrays, which Arrow would be given without their inner bounds."""
+        """Refuse arrays of arrays, and arrays that do not begin at 1: Arrow would be given them without their bounds."""
         for column in columns:
             if element(column.kind) is None:
                 continue
             name = sql.quoted(column.name)
-            found = self._rows(f"SELECT 1 FROM {sql.relation(reading)} WHERE array_ndims({name}) > 1 LIMIT 1")
+            odd = f"array_ndims({name}) > 1 OR array_lower({name}, 1) <> 1"
+            found = self._rows(f"SELECT array_ndims({name}), array_lower({name}, 1) FROM {sql.relation(reading)} WHERE {odd} LIMIT 1")
             if found:
-                raise refused(column, "arrays of arrays")
+                first = f"an array whose first element has the number {found[0][1]} and not 1"
+                raise refused(column, "arrays of arrays" if found[0][0] > 1 else first)
 
     def _schema_of(self, table: Table) -> str:
         select = "SELECT nspname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid = to_regclass(%s)"
@@ -360,9 +384,11 @@ def _as_sent(batch: pa.RecordBatch, schema: pa.Schema, jsonb: Sequence[bool]) ->
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _sent(column: Column) -> str:
-    """Return the expression that reads a column."""
+def _sent(column: Column, senders: Mapping[str, str]) -> str:
+    """Return the expression that reads a column: a type of PostgreSQL's own as the bytes that another server takes for it."""
     name = sql.quoted(column.name)
+    if (itself := own(column.kind)) is not None:
+        return f"{senders[itself]}({name}) AS {name}"
     # The driver makes text of a numeric, digit by digit; the server does so in a third of the time.
     as_text = column.kind == UNKNOWN or column.native == "name" or decimal(column.kind) is not None
     return f"{name}::text AS {name}" if as_text else name

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 from .kinds import MAX_DIGITS, UNKNOWN
 
@@ -40,6 +42,10 @@ NATIVE = {
     "UUID": "uuid",
     "JSON": "json",
 }
+SENDER = "SELECT typsend::regproc::text FROM pg_type WHERE oid = to_regtype(%s)"
+"""Asks for the function that gives a value of a type as bytes."""
+
+_LABELS = "SELECT quote_literal(enumlabel) FROM pg_enum WHERE enumtypid = to_regtype(%s) ORDER BY enumsortorder"
 _NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
 _TEXT = re.compile(r"character( varying)?(\(\d+\))?|\"char\"")
 
@@ -59,3 +65,8 @@ def kind_of(native: str) -> str:
 def open_kind(native: str) -> str:
     """Return the kind that a target's column takes when its type has no limit of its own."""
     return "NUMERIC" if native == "numeric" else UNKNOWN
+
+
+def enum_labels(rows: Callable[..., list[tuple[Any, ...]]], native: str) -> list[str]:
+    """Return the words of an enum, in order and quoted; none for a type that is no enum."""
+    return [str(label) for (label,) in rows(_LABELS, native)]

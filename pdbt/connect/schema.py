@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from .base import Column, Engine, Table, TransferRefused, Writing
-from .kinds import UNKNOWN, element, holds, wider
+from .kinds import UNKNOWN, element, holds, own, own_kind, wider
 
 OPEN_DECIMAL = "NUMERIC"  # a column that takes a decimal of any size
 
@@ -39,6 +39,8 @@ def decide(
         TransferRefused: a column does not fit; names it, with both types.
     """
     existing = destination.existing(table)
+    if native and existing is not None:
+        existing = [as_itself(column, destination.address.driver.name) for column in existing]
     fresh = tuple(_stored(column, destination, column.name in key, native and column.name not in casts) for column in columns)
     if existing is None:
         return Writing(table, fresh, mode, key)
@@ -74,7 +76,14 @@ def _fitted(mine: Column, column: Column) -> Column | None:
     return mine if holds(mine.kind, column.kind) else None
 
 
+def as_itself(column: Column, product: str) -> Column:
+    """Return a column of which nothing is known but its type as one that travels between two databases of a product."""
+    return replace(column, kind=own_kind(product, column.native)) if column.kind == UNKNOWN else column
+
+
 def _stored(column: Column, destination: Engine, is_key: bool, native: bool) -> Column:
+    if (itself := own(column.kind)) is not None:
+        return Column(column.name, column.kind, itself)
     found = destination.stored(column.kind, key=is_key) if column.kind != UNKNOWN else None
     if found is None:
         other = "JSON" if element(column.kind) is not None and column.kind else "VARCHAR"
@@ -93,7 +102,7 @@ def _stored(column: Column, destination: Engine, is_key: bool, native: bool) -> 
 def _names_a_type(native: str) -> bool:
     """Whether a source's own words for a type can stand in DDL; what a reader says of a query's values cannot."""
     told_apart_by_more = native in ("numeric", "char(36)", "longtext")
-    return not (told_apart_by_more or "declared" in native or " with values" in native or native.lower().startswith(("enum", "set", "bit")))
+    return not (told_apart_by_more or "declared" in native or " with values" in native)
 
 
 def _compared(writing: Writing, existing: Sequence[Column], schema: str) -> Writing:

@@ -22,6 +22,7 @@ from .base import (
     BATCH_ROWS,
     Column,
     ConnectionLost,
+    Engine,
     Reading,
     Table,
     TransferFailed,
@@ -131,6 +132,10 @@ class SQLite:
                 in_script=f"Cast {names} to what it was in the SELECT, or write -- mode: replace.",
             )
         return sql.alter_statements(sql.quoted(writing.table.name), writing)
+
+    def missing_types(self, origin: Engine, columns: Sequence[Column]) -> list[str]:
+        """Return the DDL of missing types: there are none that a table would not name itself."""
+        return []
 
     def reshape_statements(self, writing: Writing) -> list[str]:
         """Return the DDL that makes a target anew with the columns that arrive."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .base import Column, TransferRefused
-from .kinds import UNKNOWN, arrow_type, decimal, element
+from .kinds import UNKNOWN, arrow_type, decimal, element, own
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,13 +27,22 @@ def convert(batch: pa.RecordBatch, columns: Sequence[Column]) -> pa.RecordBatch:
     import pyarrow as pa
 
     arrays = [converted(array, column) for array, column in zip(batch.columns, columns, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
+    if not any(own(column.kind) for column in columns):
+        return pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
+    # What a product says besides of a type of its own stands at the field.
+    fields = [
+        pa.field(column.name, array.type, metadata=batch.schema.field(place).metadata if own(column.kind) else None)
+        for place, (array, column) in enumerate(zip(arrays, columns, strict=True))
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
 
 
 def converted(array: pa.Array, column: Column) -> pa.Array:
     """Return a column in the Arrow type of its kind. Raises TransferRefused."""
     import pyarrow as pa
 
+    if own(column.kind) is not None:
+        return array
     wanted = arrow_type(column.kind if column.kind != UNKNOWN else "VARCHAR")
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
