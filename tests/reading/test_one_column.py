@@ -169,3 +169,17 @@ def test_a_header_that_is_not_cut_where_its_rows_are_is_the_header_of_whole_line
     texts = [f"{100 + row:<6}{'Ada Paris' if row % 2 else 'Bob Rome':<16}{20 + row}" for row in range(number)]
     sniffed, found = read(write(tmp_path, lines(header, *texts)))
     assert (sniffed.dialect.names, found) == ((header,), [(text,) for text in texts])
+
+
+def test_a_comma_that_cuts_all_rows_alike_wins_over_a_comma_with_what_every_value_begins_with(tmp_path: Path) -> None:
+    rows = [(f"2017-09-{day:02}", f"#tag{day % 3}") for day in range(1, 20)]
+    sniffed, found = read(write(tmp_path, lines(*(",".join(row) for row in rows))))
+    assert (sniffed.dialect.delimiter, found) == (",", rows)
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_lines_of_a_title_over_a_table_of_text_are_a_title(delimiter: str, tmp_path: Path) -> None:
+    rows = [(f"#{row}a", f"Order {row}; x~y, z".replace(delimiter, "/")) for row in range(9)]
+    content = "Exported by Ada\nSales report\n" + lines(*(delimiter.join(row) for row in [("color", "text"), *rows]))
+    sniffed, found = read(write(tmp_path, content))
+    assert (sniffed.dialect.names, found, sniffed.dialect.skip_lines) == (("color", "text"), rows, 2)

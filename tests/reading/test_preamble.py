@@ -213,3 +213,28 @@ def test_a_header_of_another_width_than_most_rows_is_the_header_when_some_rows_h
     rows = [*((str(row), "Miller", "Sons", "20") for row in range(100)), *people(60)]
     sniffed, found = read(write(tmp_path, text(",", NAMES, ("1", "x"), *rows)))
     assert (sniffed.dialect.names, found) == (NAMES, [("1", "x"), *rows])
+
+
+@pytest.mark.parametrize("delimiter", [";", "|", "\t"])
+def test_a_first_row_with_one_value_is_no_title_where_there_is_no_header(delimiter: str, tmp_path: Path) -> None:
+    rows = [("236", "", "", ""), *((str(row), f"C-{row}", f"small {row}", str(2 * row)) for row in range(297, 305))]
+    sniffed, found = read(write(tmp_path, text(delimiter, *rows)))
+    assert (sniffed.dialect.header_rows, found) == (0, rows)
+    titled = "Stock\n" + text(delimiter, ("", "", "", ""), ("n", "code", "size", "weight"), *rows[1:])
+    sniffed, found = read(write(tmp_path, titled))
+    assert (sniffed.dialect.names, found) == (("n", "code", "size", "weight"), rows[1:])
+
+
+def test_a_number_like_a_year_makes_no_header_of_a_row_like_the_others(tmp_path: Path) -> None:
+    rows = [(f"open{row}", f"#96{row}ad", str(2081 + 300 * row)) for row in range(4)]
+    sniffed, found = read(write(tmp_path, text("|", *rows)))
+    assert (sniffed.dialect.header_rows, found) == (0, rows)
+    pairs = [("Paris", "2015"), ("Rome", "56"), ("Paris", "7815"), ("Bonn", "12")]
+    sniffed, found = read(write(tmp_path, text(",", *pairs)))
+    assert (sniffed.dialect.header_rows, found) == (0, pairs)
+
+
+def test_a_title_that_its_comma_cuts_like_the_table_is_a_title(tmp_path: Path) -> None:
+    content = "# made by us\nDepartment of statistics, Berlin\nyear (EUR),share\nx,61\ny,20\nz,57\n"
+    sniffed, found = read(write(tmp_path, content))
+    assert (sniffed.dialect.names, found) == (("year (EUR)", "share"), [("x", "61"), ("y", "20"), ("z", "57")])

@@ -42,7 +42,9 @@ def find_separation(lines: Sequence[str], *, whole: bool, delimiter: str | None 
     for candidates in _rounds(lines, probe, whole=whole):
         for candidate in candidates:
             reading = judge(lines, candidate, whole=whole)
-            if reading.score > best.score and (not candidate.spacing or is_aligned(reading.records, reading.width)):
+            if reading.score <= best.score:
+                continue
+            if not candidate.spacing or (not best.regular and is_aligned(reading.records, reading.width)):
                 best = reading
         if best.perfect:
             return best
@@ -61,7 +63,7 @@ def _rounds(lines: Sequence[str], probe: Sequence[str], *, whole: bool) -> Itera
     common = _singles(bare, COMMON) or _singles(probe, COMMON)
     yield [_quoting(lines, _run_of(lines, each, probe, whole=whole) or each) for each in common]
     unusual = [each for each in PRIORS if each not in COMMON]
-    several = [each for each in _several(probe) if set(each) - {each[0]} or each[0] not in COMMON]
+    several = [each for each in _several(probe) if not set(each) & set(COMMON) or (each == each[::-1] and len(set(each)) > 1)]
     yield [_quoting(lines, each) for each in [*_singles(probe, unusual), *several]]
     yield spacings(probe)
 

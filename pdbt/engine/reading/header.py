@@ -273,6 +273,8 @@ def _names_a_series(rows: Sequence[Sequence[str]], profile: Sequence[Kind]) -> b
     if not all(name.isdecimal() for name in names):
         return False
     numbers = [int(name) for name in names]
+    if any(_is_like_all(rows, column) for column in range(len(rows[0])) if column not in columns):
+        return False
     below = [[row[column] for column in columns] for row in rows[1:] if len(row) == len(rows[0])]
     if len(set(numbers)) < len(numbers) or not below:
         return False
@@ -280,6 +282,14 @@ def _names_a_series(rows: Sequence[Sequence[str]], profile: Sequence[Kind]) -> b
         years = sum(is_year(cell) for row in below for cell in row)
         return years < 0.5 * len(below) * len(columns)
     return len(numbers) > 2 and _steps_by_one(numbers) and not any(_counts_on(row) for row in below[:3])
+
+
+def _is_like_all(rows: Sequence[Sequence[str]], column: int) -> bool:
+    """Return True if the first cell of a column of text is one of the others', or has digits and the shape of all of them."""
+    first = rows[0][column].strip()
+    others = [row[column].strip() for row in rows[1:] if len(row) == len(rows[0])]
+    shapes = {_shape(other) for other in others}
+    return bool(first) and (first in others or (_DIGITS.search(first) is not None and shapes == {_shape(first)}))
 
 
 def _steps_by_one(numbers: Sequence[int]) -> bool:

@@ -69,6 +69,7 @@ class Reading:
         score: 0 to 1.
         perfect: nothing speaks against it.
         notes: sentences for a person about how the lines are cut.
+        regular: a common delimiter that cuts all lines alike, from the first that it cuts on.
     """
 
     separation: Separation
@@ -77,6 +78,7 @@ class Reading:
     score: float
     perfect: bool = False
     notes: tuple[str, ...] = ()
+    regular: bool = False
 
     @property
     def splits_first_line(self) -> bool:
@@ -99,7 +101,8 @@ def judge(lines: Sequence[str], separation: Separation, *, whole: bool) -> Readi
     table = [record.fields for record in records[start:] if len(record.fields) == width]
     rows = table[: max(_FEWEST_ROWS_JUDGED, _CELLS_JUDGED // width)]
     credit = _credit(rows)
-    uniform = separation.delimiter in COMMON and share == 1.0 and start == 0 and len(table) > 1
+    regular = separation.delimiter in COMMON and share == 1.0 and len(table) > 1
+    uniform = regular and start == 0
     void = _void_columns(table, width, empty_too=not uniform)
     named = start == 0 and _has_clean_names(table[0])
     # Spaces cut most lines somehow: lines that they do not cut alike are rather rows that they do not explain than a preamble.
@@ -109,7 +112,10 @@ def judge(lines: Sequence[str], separation: Separation, *, whole: bool) -> Readi
     prior = _prior(separation) * _doubt(separation, table, records[start - 1].fields if start else ())
     perfect = named and share == 1.0 and credit >= _PERFECT_CREDIT and not void and prior >= _PERFECT_PRIOR
     score = max(score * prior, _least_score(separation, records, uniform=uniform))
-    return Reading(separation, records, width, score, perfect, _NOTES_OF_SPACING.get(separation.spacing or "", ()))
+    if regular and start and all(map(_PLAIN_NAME.fullmatch, table[0])):
+        score = max(score, _UNIFORM)  # lines of a title over names, and rows that are cut alike, however unclean their text
+    notes = _NOTES_OF_SPACING.get(separation.spacing or "", ())
+    return Reading(separation, records, width, score, perfect, notes, regular and score >= _UNIFORM)
 
 
 def judge_one_column(lines: Sequence[str], separation: Separation, *, whole: bool, values_win: bool) -> Reading:

@@ -40,16 +40,20 @@ def is_headed_column(records: Sequence[Record], width: int) -> bool:
         return False  # each line ends in a delimiter; or R's header over names of rows
     if _has_header(body, width):
         return False
+    start = next((index for index, row in enumerate(rows) if len(row) == width), 0)
+    regular = sum(len(row) == width for row in rows[start:]) >= _REGULAR * len(rows[start:])
+    if regular and start and not adjacent(body[start - 1], body[start]):
+        return False  # lines of a title, a blank line, and a table of text
     if _WORD.fullmatch(first):
         return True
-    regular = sum(len(row) == width for row in rows) >= _REGULAR * len(rows)
     spaced = all(cell.startswith(" ") for row in rows for cell in row[1:])
-    return _WORDS.fullmatch(first) is not None and (not regular or spaced)
+    return _WORDS.fullmatch(first) is not None and (not regular or (spaced and not start))
 
 
 def _has_header(records: Sequence[Record], width: int) -> bool:
     """Return True if the first line that is cut like most reads as a header over the others, which are too many or too wide for chance."""
-    first = next((index for index, record in enumerate(records) if len(record.fields) == width), 0)
+    filled = (index for index, record in enumerate(records) if len(record.fields) == width and any(map(str.strip, record.fields[1:])))
+    first = next(filled, 0)
     names = records[first].fields
     below = records[first + 1 :]
     rows = [record.fields for record in below if len(record.fields) == width]

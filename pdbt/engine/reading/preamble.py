@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from .cells import Kind
-from .profile import evidence, is_placeholder, is_value, profile_below, reads_as_header
+from .profile import evidence, is_placeholder, is_typed, is_value, profile_below, reads_as_header
 from .tokens import Record
 
 MOST_LINES = 60  # records looked at for the start of the table
@@ -33,7 +33,9 @@ def table_start(records: Sequence[Record], width: int) -> int:
     if header is None:
         return inside[0] if inside else 0
     start = header
-    while start and not outside[start - 1] and _is_group_row(records[start - 1], records[start]):
+    while (
+        start and not (outside[start - 1] or _is_sentence(records[start - 1], records)) and _is_group_row(*records[start - 1 : start + 1])
+    ):
         start -= 1
     return start
 
@@ -78,6 +80,8 @@ def _outside(records: Sequence[Record], width: int, columns: Sequence[Kind]) -> 
     leading = records[:MOST_LINES]
     later = records[len(leading) // 2 :]
     signs = [sign for sign in (_is_comment, _is_title, _is_key) if sum(sign(record, width) for record in later) <= _FEW * len(later)]
+    if _is_title in signs and any(map(is_typed, columns)) and not any(reads_as_header(record.fields, columns) for record in leading):
+        signs.remove(_is_title)  # over rows without a header, a row whose other cells are empty is no title
     outside: list[bool] = []
     for index, record in enumerate(leading):
         signed = all(outside) and any(sign(record, width) for sign in signs if sign is not _is_comment)
