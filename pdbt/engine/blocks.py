@@ -15,6 +15,8 @@ _LOOPS = frozenset({"IF", "LOOP", "WHILE", "REPEAT", "FOR"})
 _BEFORE_STATEMENT = frozenset({"BEGIN", "THEN", "ELSE", "DO", "LOOP", "REPEAT"})
 # The first word of a body that is one plain statement, which the next semicolon ends.
 _PLAIN = frozenset("SET SELECT INSERT UPDATE DELETE RETURN CALL SIGNAL WITH REPLACE".split())
+# What follows INSERT, UPDATE and DELETE where they are the events of a trigger.
+_NOT_A_BODY = ("ON", "OR", "OF", ",")
 _EXPRESSION, _HANDLER = "(CASE)", "HANDLER"
 
 
@@ -145,7 +147,7 @@ class ProgramBlocks(Blocks):
             return
         if (word in _LOOPS and following not in ("EXISTS", "NOT", "EACH")) or word in ("BEGIN", "CASE"):
             self._enter(word)
-        elif word in _PLAIN and following not in ("ON", "OR", "OF", ",", "("):
+        elif word in _PLAIN and following not in _NOT_A_BODY and (word, following) != ("SET", "("):
             self._read = _nothing
 
     def _enter(self, word: str) -> None:
@@ -161,8 +163,10 @@ class ProgramBlocks(Blocks):
             return
         if self._before == "END" and (word in _LOOPS or word == "CASE"):
             return
-        self._handler = self._handler or word == _HANDLER
-        if (begins and (word in _LOOPS or word in ("BEGIN", "CASE"))) or (word == "BEGIN" and self._handler):
+        self._handler = (self._handler or word == _HANDLER) and word not in _PLAIN
+        # Behind DECLARE … HANDLER FOR and its conditions a statement begins.
+        begins = begins or (self._handler and word != "FOR")
+        if begins and (word in _LOOPS or word in ("BEGIN", "CASE")):
             self._open.append(word)
         elif word == "CASE":
             self._open.append(_EXPRESSION)

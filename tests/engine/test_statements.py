@@ -84,6 +84,8 @@ CREATE PROCEDURE fill(IN `begin` INT) COMMENT 'a; b'
 BEGIN
   DECLARE n INT DEFAULT 0;
   DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN SET n = -1; END;
+  DECLARE CONTINUE HANDLER FOR SQLWARNING IF n > 9 THEN SET n = IF(1, 8, 9); END IF;
+  DECLARE EXIT HANDLER FOR 1062 SET n = IF(1, 8, 9);
   IF `begin` > 1 THEN INSERT INTO t VALUES (IF(1, 'many', 'x;')); ELSEIF `begin` = 1 THEN INSERT INTO t VALUES ('one'); END IF;
   CASE `begin` WHEN 2 THEN INSERT INTO t SELECT CASE WHEN 1 THEN IF(0, 'a', 'b') ELSE 'c' END; ELSE BEGIN END; END CASE;
   again: LOOP SET n = n + 1; IF n > 2 THEN LEAVE again; END IF; END LOOP again;
@@ -91,14 +93,17 @@ BEGIN
   WHILE n < 7 DO SET n = n + 1; END WHILE;
   INSERT INTO t VALUES (REPEAT('r', n));
 END;
-CREATE FUNCTION twice(a INT) RETURNS INT DETERMINISTIC RETURN a * 2;
+CREATE FUNCTION twice(a INT) RETURNS INT DETERMINISTIC RETURN (a) * CASE WHEN a > 0 THEN 2 ELSE IF(a, 2, 2) END;
+CREATE OR REPLACE DEFINER = CURRENT_USER PROCEDURE one(x INT) CASE x WHEN 1 THEN SELECT 1; ELSE SELECT CASE WHEN 1 THEN 2 END; END CASE;
+CREATE TRIGGER seen BEFORE INSERT ON t FOR EACH ROW IF NEW.a = '' THEN SET NEW.a = IF(1, 'x', 'y'); END IF;
+CREATE EVENT later ON SCHEDULE EVERY 1 DAY DISABLE DO UPDATE t SET a = IF(1, 'x;', 'y');
 CALL fill(2); INSERT INTO t VALUES (twice(4)); # the end;
 """
 
 
 def test_stored_programs_of_mysql_run(mysql_url: str) -> None:
     found = cut("CREATE TABLE t (a TEXT);" + PROCEDURE, MYSQL)
-    assert len(found) == 5
+    assert len(found) == 8
     assert mysql.execute(mysql_url, *found, "SELECT a FROM t") == [("many",), ("b",), ("rrrrrrr",), ("8",)]
 
 
