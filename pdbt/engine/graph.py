@@ -6,6 +6,7 @@ import difflib
 import graphlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from .python_tables import PARAMETERS, argument_names, with_helpers
 from .reading.formats import supported
 from .reading.model import SourceTable
 from .settings import Parameter
-from .sql import parameter_names, single_select, table_names, words_of
+from .sql import parameter_names, single_select, table_names
 from .state import References, text_hash
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ CHECKS = "checks"
 SHARED_LAYER = "processed"
 _HOME_SCHEMAS = frozenset({"", "main"})
 _PUBLISHED_PREFIX = "public."
+_PARTS = re.compile(r'"(?:[^"]|"")+"|[^.]+')
 
 
 @dataclass(frozen=True)
@@ -148,8 +150,8 @@ class Reader:
 
 
 def _schema_and_name(name: str) -> tuple[str, str]:
-    """Return schema and name of a table that a text names as SQL would write it."""
-    parts = [token.name for token in words_of(name) if token.text != "."] or [name]
+    """Return schema and name of a table that a text names: with dots between, and quotes where a part has a dot of its own."""
+    parts = [part[1:-1].replace('""', '"') if part[0] == '"' else part for part in _PARTS.findall(name)] or [name]
     return (parts[-2] if len(parts) > 1 else "", parts[-1])
 
 

@@ -55,6 +55,7 @@ CLOCKS = [
     ("sqlite", "SELECT strftime('%Y-%m', 'now') FROM t", DAY),
     ("sqlite", "SELECT date($moment) FROM t", DAY),
     ("sqlite", "SELECT CURRENT_DATE FROM t", DAY),
+    ("sqlite", 'SELECT date("now") FROM t', DAY),
     ("sqlite", "SELECT date('now', 'localtime') FROM t", CLOCK),
     ("sqlite", "SELECT date('now', '+5 hours') FROM t", CLOCK),
     ("sqlite", "SELECT datetime('now') FROM t", CLOCK),
@@ -121,6 +122,7 @@ def test_what_stands_inside_another_select_is_seen(clock: tuple[str, str, Outsid
         ("SELECT * FROM query_table('orders')", "orders"),
         ("SELECT * FROM query_table(['orders', 'main.\"Big Customers\"'])", "orders main.Big Customers"),
         ("SELECT * FROM QUERY_TABLE($name)", "orders"),
+        ("SELECT * FROM query_table('Big Customers')", "Big Customers"),
         ("SELECT * FROM query_table('ord' || 'ers')", "orders"),
         ("SELECT * FROM a WHERE x IN (SELECT x FROM query_table('b'))", "a b"),
         ("SELECT * FROM query('SELECT * FROM orders JOIN customers USING (id)')", "orders customers"),
@@ -149,6 +151,10 @@ def test_a_table_named_by_a_text_comes_first_and_one_that_cannot_be_known_is_ref
     (folder / "A.sql").write_text("SELECT * FROM z, query_table(z.name)")
     with pytest.raises(GraphError, match=r"scripts/processed/A.sql: query_table\(\) is given an expression"):
         read_graph(tmp_path, [source], Reader({}), lambda _: False)
+
+
+def test_a_table_named_by_a_parameter_without_a_value_can_be_looked_at() -> None:
+    assert reads("SELECT * FROM query_table($unknown)") == ("", NOTHING)
 
 
 # Files --------------------------------------------------------------------------------------------------------------------
@@ -224,6 +230,9 @@ import pandas as pd
         ("pd.to_datetime('today')", CLOCK),
         ("[clock() for clock in [Moment.now]]", CLOCK),
         ("duckdb.sql('SELECT now()')", CLOCK),
+        ("[clock.today() for clock in [datetime.date]]", CLOCK),
+        ("dict(os.environ)", Outside("reads from elsewhere, through os.environ")),
+        ("pd.read_sql('SELECT 1', 'sqlite:///x.db')", Outside("reads from elsewhere, through read_sql")),
         ("random.random()", chance("random.random")),
         ("np.random.default_rng().normal()", chance("numpy.random.default_rng")),
         ("uuid.uuid4()", chance("uuid.uuid4")),

@@ -45,6 +45,7 @@ _ELSEWHERE = (
 _FILE_NAMES = frozenset(
     {"open", "io.open", "pathlib.Path", "sqlite3.connect", "duckdb.connect", "numpy.load", "numpy.loadtxt", "numpy.genfromtxt"}
 )
+_READS_ELSEWHERE = ("read_sql", "read_database", "read_gbq", "read_clipboard")
 _PATH_READS = frozenset({"read_text", "read_bytes"})
 _SQL_CALLS = frozenset({"sql", "execute", "query"})
 _IN_MEMORY = frozenset({"io.StringIO", "io.BytesIO"})
@@ -88,11 +89,19 @@ def _dotted(node: ast.AST, names: dict[str, str]) -> str:
 
 
 def _found(tree: ast.AST, names: dict[str, str], seeded: bool) -> Iterator[Outside]:
+    # os.environ[…] and os.environ.get(…) say which variable they read.
+    keyed = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript) or (isinstance(node, ast.Attribute) and node.attr == "get")
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield _called(node, _dotted(node.func, names), names)
         if isinstance(node, ast.Subscript) and _dotted(node.value, names) == "os.environ":
             yield _variable(node.slice)
+        if _dotted(node, names) == "os.environ" and id(node) not in keyed:
+            yield Outside(f"{ELSEWHERE}, through os.environ")
         if isinstance(node, (ast.Attribute, ast.Name)):
             yield _referred(_dotted(node, names), names, seeded)
 
@@ -129,10 +138,12 @@ def _called(node: ast.Call, name: str, names: dict[str, str]) -> Outside:
         return Outside(CLOCK)
     if name in _SEEDS - {"random.seed", "numpy.random.seed"} and not node.args and not node.keywords:
         return Outside(calls(name))
-    if method in ("now", "utcnow") and name not in _CLOCK and isinstance(node.func, ast.Attribute):
+    if method in ("now", "utcnow", "today") and name not in _CLOCK | _DAY and isinstance(node.func, ast.Attribute):
         return Outside(CLOCK)
     if method == "sample" and isinstance(node.func, ast.Attribute) and not name.startswith("random."):
         return NOTHING if {"random_state", "seed"} & {keyword.arg for keyword in node.keywords} else Outside(calls("sample"))
+    if method.startswith(_READS_ELSEWHERE):
+        return Outside(f"{ELSEWHERE}, through {method}")
     if name in ("os.getenv", "os.environ.get"):
         return _variable(first)
     if method in _SQL_CALLS and text is not None:

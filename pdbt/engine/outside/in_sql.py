@@ -122,8 +122,9 @@ def _called(name: str, arguments: list[list[Token]], dialect: str, parameters: M
         return Outside(f"{ELSEWHERE}, through {name}()")
     if name in _TABLE_CALLS or name in _QUERY_CALLS:
         texts = _texts(arguments[:1], parameters, evaluate)
-        if texts is None:
-            return Outside(unclear=name) if dialect == "duckdb" else NOTHING
+        if texts is None:  # a parameter without a value is refused when the project is run, not when it is only looked at
+            known = all(token.text[1:] in parameters for token in arguments[0] if token.kind == "parameter")
+            return Outside(unclear=name) if dialect == "duckdb" and known else NOTHING
         return Outside(tables=texts) if name in _TABLE_CALLS else Outside(queries=texts)
     if dialect == "duckdb" and _FILE_CALL.fullmatch(name):
         files = _texts(arguments[:1], parameters, evaluate)
@@ -207,4 +208,4 @@ def _sqlite_text(argument: list[Token], parameters: Mapping[str, Parameter]) -> 
     if token.kind == "parameter":
         value = parameters.get(token.text[1:])
         return value if isinstance(value, str) else None
-    return token.name if token.kind == "string" else None
+    return token.name if token.kind in ("string", "quoted") else None  # "now" is a text to SQLite where no column is called so
