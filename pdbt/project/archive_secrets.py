@@ -29,7 +29,7 @@ _VARIABLE = re.compile(r"\$\{[A-Za-z_]\w*\}")
 _PLAIN_SECTIONS = ("source", "export", "project")
 _SECRET_KEY = re.compile(r"(?i)(?:^|[_-])(?:password|passwd|pwd|secret|token|api_?key|access_?key|secret_?key|private_?key|credentials?)$")
 _URL_PASSWORD = re.compile(r"(?P<head>[A-Za-z][\w+.-]*://[^\s/:@'\"]*:)(?P<password>[^\s'\"@]+)(?=@)")
-_NAMED_SECRET = re.compile(r"(?i)(?<=[?&;])[\w-]*(?:password|passwd|pwd|secret|token|key)=(?P<password>[^&;#\s]+)")
+_NAMED_SECRET = re.compile(r"(?i)(?<=[?&;])[\w-]*(?:password|passwd|pwd|secret|token|key)=(?P<password>[^&#\s]+)")
 _HINT = "Write ${NAME} in its place, and NAME=… in .env; or archive it as it is: --with-secrets"
 
 _Place = tuple[str | int, ...]
@@ -89,14 +89,26 @@ def _without_values(text: str, name: str, notes: list[str]) -> str:
     names: set[str] = set()
     for place, value in list(_texts(document, ())):
         wanted = value
-        variable = _variable(place, names)
-        for secret in sorted(_secrets(place, value), key=len, reverse=True):
-            wanted = wanted.replace(secret, f"${{{variable}}}")
+        for secret in sorted(_secrets(place, value), key=lambda found: (-len(found), found)):
+            variable = _variable(place, names)
+            masked = _cut(wanted, secret, f"${{{variable}}}")
+            if masked != wanted:
+                wanted = masked
+                names.add(variable)
+                notes.append(f"{_dotted(place)} holds a secret; the archive has ${{{variable}}} in its place")
+        if _secrets(place, wanted):
+            raise _stuck(name, place)
         if wanted != value:
-            names.add(variable)
             text, document = _replaced(text, document, place, value, wanted, name)
-            notes.append(f"{_dotted(place)} holds a secret; the archive has ${{{variable}}} in its place")
     return text
+
+
+def _cut(value: str, secret: str, instead: str) -> str:
+    """Replace a secret where a secret stands: a password of one letter may stand in the name of the database, too."""
+    if value == secret:
+        return instead
+    value = value.replace(f":{secret}@", f":{instead}@", 1)
+    return re.sub(rf"(?<==){re.escape(secret)}(?=$|[&;#,\s'\"])", lambda _: instead, value)
 
 
 def _texts(value: Any, place: _Place) -> Iterator[tuple[_Place, str]]:
@@ -153,7 +165,11 @@ def _replaced(text: str, document: Any, place: _Place, value: str, wanted: str, 
             except tomllib.TOMLDecodeError:
                 pass  # it stood inside another text
             start = text.find(written, start + 1)
-    raise PdbtError(f"{name}: the secret in {_dotted(place)} cannot be taken out. No archive was written.", _HINT)
+    raise _stuck(name, place)
+
+
+def _stuck(name: str, place: _Place) -> PdbtError:
+    return PdbtError(f"{name}: the secret in {_dotted(place)} cannot be taken out. No archive was written.", _HINT)
 
 
 def _without_url_passwords(text: str, notes: list[str]) -> str:

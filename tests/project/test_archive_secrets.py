@@ -150,3 +150,21 @@ def test_nothing_but_the_password_is_changed(tmp_path: Path, password: str, othe
     assert after["name"] == before["name"]
     assert password not in after["connections"]["a"]["url"].removesuffix(other)
     assert "${A_PASSWORD}" in after["connections"]["a"]["url"]
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("postgresql://b:b@b/b?b=1", "postgresql://b:${W_PASSWORD}@b/b?b=1"),
+        ("postgresql://u:p%40ss@h/d?password=q1&x=1", "postgresql://u:${W_PASSWORD}@h/d?password=${W_PASSWORD_}&x=1"),
+        ("mssql://h/d?user=u&password=abc;def", "mssql://h/d?user=u&password=${W_PASSWORD}"),
+        ("snowflake://u:p/w@x@account/db", "snowflake://u:${W_PASSWORD}@account/db"),
+        ("postgresql://u:${PASSWORD}@h/d", None),
+        ("postgresql://u@h/d?sslmode=require", None),
+    ],
+)
+def test_a_password_is_cut_out_where_it_stands(tmp_path: Path, url: str, masked: str | None) -> None:
+    path = tmp_path / "watch.toml"
+    path.write_text(f'[connections.w]\nurl = "{url}"\n', encoding="utf-8")
+    found = without_secrets(path, "watch.toml")
+    assert (tomllib.loads(found.content.decode())["connections"]["w"]["url"] if found else None) == masked
