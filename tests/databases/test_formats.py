@@ -165,6 +165,24 @@ def test_lists_and_objects_are_json_text(subject: Subject, tmp_path: Path, file_
     assert json.loads(str(cell)) == expected
 
 
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ("('a'), (NULL), ('b'), (NULL)", 'v\na\n""\nb\n""\n'),
+        ("(1), (NULL), (-2)", 'v\n1\n""\n-2\n'),
+        ("(DATE '2024-01-31'), (NULL)", 'v\n2024-01-31\n""\n'),
+        ("('x, \"y\"'), ([NULL]::VARCHAR)", 'v\n"x, ""y"""\n[NULL]\n'),
+    ],
+)
+def test_a_missing_value_of_a_table_of_one_column_is_a_row(duckdb_subject: Subject, tmp_path: Path, values: str, text: str) -> None:
+    """A blank line would be skipped by whatever reads the file, and the row be lost."""
+    path = exported(duckdb_subject, f"SELECT * FROM (VALUES {values}) t(v)", tmp_path / "t.csv", "csv")
+    assert path.read_text() == text
+    rows = len(text.splitlines()) - 1
+    with path.open(encoding="utf-8", newline="") as file:
+        assert sum(bool(row) for row in csv.reader(file)) == rows + 1
+
+
 # Sheets -------------------------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .carried import in_csv, in_json, in_parquet, selected
-from .names import text
+from .names import quoted, text
 from .reader import count, refusals_told
 from .sheets import write_sheet
 
@@ -43,5 +43,8 @@ def export(connection: duckdb.DuckDBPyConnection, table: str, relation: str, pat
     with refusals_told(f"The export of {table}", OTHER_FORMAT):
         if file_format == "xlsx":
             return write_sheet(connection, table, relation, path)
-        _, select = selected(connection, relation, _CARRIED[file_format])
+        columns, select = selected(connection, relation, _CARRIED[file_format])
+        if file_format == "csv" and len(columns) == 1:  # an empty line is not a row to those who read the file, "" is one
+            name = quoted(columns[0].name)
+            select = f"SELECT coalesce(CAST({name} AS VARCHAR), '') AS {name} FROM ({select})"
         return count(connection, f"COPY ({select}) TO {text(path)} ({OPTIONS[file_format]}, USE_TMP_FILE false)") or 0
