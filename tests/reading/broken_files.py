@@ -162,7 +162,8 @@ def _text_file(choose: random.Random, numbers: Iterator[str], path: Path) -> Bro
     packed = choose.random() < 0.1
     path = path.with_name(path.name + ".csv" + (".gz" if packed else ""))
     path.write_bytes(gzip.compress(mark + content) if packed else mark + content)
-    in_dispute = any("quote" in each for each in damage)
+    shifted = encoding == "utf-16-le" and "bytes of another encoding" in damage  # from where on all is another text
+    in_dispute = shifted or any("quote" in each for each in damage)
     written = frozenset(NUMBER.findall(content.decode(rows.encoding, "replace")))
     return BrokenFile(path, (encoding, *damage), written, None if in_dispute else len(rows.numbers), rows.encoding)
 

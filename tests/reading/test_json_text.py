@@ -197,6 +197,15 @@ def test_types_of_parquet_are_those_that_were_said(tmp_path: Path) -> None:
         load(file, types={"l": "BIGINT"})
 
 
+def test_parquet_that_is_damaged_within_is_told_also_when_types_were_said(tmp_path: Path) -> None:
+    pyarrow.parquet.write_table(pa.table({"s": [f"text {number}" for number in range(5000)]}), tmp_path / "whole.parquet")
+    whole = bytearray((tmp_path / "whole.parquet").read_bytes())
+    whole[200:4000] = bytes(3800)
+    file = write(tmp_path, bytes(whole), "orders.parquet")
+    with pytest.raises(SourceError, match=r"^ORDERS: data/source/orders.parquet cannot be read as Parquet: "):
+        load(file, types={"s": "VARCHAR"})
+
+
 @pytest.mark.parametrize(
     ("key", "value", "made", "called"),
     [

@@ -24,6 +24,7 @@ _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationship
 _STRICT_RELATION = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
 _REFERENCE = re.compile("([A-Z]+)([0-9]+)")
 _CHUNK = 1 << 20
+_MOST_REPEATED = 1 << 14  # columns, or rows, that one element of an ods file stands for; more are only what is left of the sheet
 
 
 def error_cells(path: Path, sheet: int) -> Cells:
@@ -130,10 +131,12 @@ def _of_ods(archive: zipfile.ZipFile, sheet: int) -> Iterator[tuple[tuple[int, i
             elif event == "start" and name == "table-row":
                 column, rows = 0, _repeated(element, "rows")
             elif event == "end" and name in ("table-cell", "covered-table-cell"):
-                cells = _repeated(element, "columns")
+                cells, most = _repeated(element, "columns"), _MOST_REPEATED
                 if table == sheet and any(key.endswith("}value-type") and value == "error" for key, value in element.items()):
                     text = "".join(element.itertext())
-                    yield from (((row + down, column + right), text) for down in range(rows) for right in range(cells))
+                    yield from (
+                        ((row + down, column + right), text) for down in range(min(rows, most)) for right in range(min(cells, most))
+                    )
                 column += cells
             elif event == "end" and name == "table-row":
                 row += rows

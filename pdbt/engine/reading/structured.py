@@ -232,11 +232,16 @@ def open_part(connection: duckdb.DuckDBPyConnection, part: StructuredPart) -> St
         with path.open("rb"):
             pass
     try:
-        described = _describe(connection, part)
-        if part.kind == "json":
-            part.empty = described == [("json", "JSON")] and not _any_row(connection, part)
+        _find_columns(connection, part)
     except duckdb.Error as error:
         raise _fault(part.kind, part.files[0], error) from error
+    return part
+
+
+def _find_columns(connection: duckdb.DuckDBPyConnection, part: StructuredPart) -> None:
+    described = _describe(connection, part)
+    if part.kind == "json":
+        part.empty = described == [("json", "JSON")] and not _any_row(connection, part)
     columns = [(name, kind) for name, kind in described if name != LINE_KEY]
     part.has_lines = len(columns) < len(described)
     part.names = tuple(name for name, _ in columns)
@@ -245,7 +250,6 @@ def open_part(connection: duckdb.DuckDBPyConnection, part: StructuredPart) -> St
         _read_as_text(connection, part)
     if not part.empty:
         _read_as_said(connection, part)
-    return part
 
 
 def _read_as_said(connection: duckdb.DuckDBPyConnection, part: StructuredPart) -> None:
