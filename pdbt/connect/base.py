@@ -71,6 +71,7 @@ class Column:
         native: the type in its database's own words.
         filled: whether its database gives it a value where none arrives.
         fills_null: whether it does so also where NULL arrives.
+        exact: the least kind that holds its values, where its type sets no limit and the kind was found from them; empty otherwise.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Column:
     native: str
     filled: bool = False
     fills_null: bool = False
+    exact: str = ""
 
 
 @dataclass(frozen=True)

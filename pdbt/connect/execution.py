@@ -220,7 +220,9 @@ def _decided(
 ) -> tuple[tuple[Column, ...], Writing, tuple[str, ...]]:
     """Return the columns as they are sent, what is written, and the DDL for it."""
     described = origin.describe(wanted.reading)
-    columns = tuple(Column(column.name, wanted.casts.get(column.name, column.kind), column.native) for column in described)
+    columns = tuple(
+        Column(column.name, wanted.casts[column.name], column.native) if column.name in wanted.casts else column for column in described
+    )
     _require_known(wanted, columns)
     for column in columns:
         require_name(

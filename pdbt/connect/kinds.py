@@ -138,6 +138,17 @@ def wider(kind: str, other: str) -> str | None:
     return f"DECIMAL({digits},{decimals})" if digits <= MAX_DIGITS else None
 
 
+def with_decimals_of(kind: str, other: str) -> str | None:
+    """Return the longest decimal with the decimals of another one, if these are more, and room for its whole digits.
+
+    A value of the first kind may need more whole digits than are left: whoever changes a column finds that out.
+    """
+    mine, theirs = decimal(kind), decimal(other)
+    if mine is None or theirs is None or theirs[1] <= mine[1]:
+        return None
+    return f"DECIMAL({MAX_DIGITS},{theirs[1]})"
+
+
 def _as_decimal(kind: str) -> tuple[int, int] | None:
     if kind in _INTEGER_DIGITS:
         return _INTEGER_DIGITS[kind], 0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import filecmp
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..engine.errors import SettingsError
 from .base import TransferRefused
 from .cursors import Cursor, highest_expression, plain_kind, read_value, require_order
-from .kinds import wider
+from .kinds import MAX_DIGITS, wider, with_decimals_of
 from .source_script import Script
 from .sql import listed, quoted
 
@@ -31,11 +31,13 @@ class Arrived:
         path: the Parquet file.
         is_all: whether it is all rows, and not only newer ones.
         optional: whether a column may be missing because no row has a value for it, as a key of an API's rows.
+        exact: the least decimals that hold the values of columns whose type sets no limit, by column.
     """
 
     path: Path
     is_all: bool
     optional: bool
+    exact: Mapping[str, str] = field(default_factory=dict)
 
 
 def mark_of(script: Script) -> dict[str, str]:
@@ -98,11 +100,14 @@ def require_schema(script: Script, landed: Path, arrived: Arrived, *, full: bool
                 raise TransferRefused(message, hint, column=gone, kind=before[gone])
         empty = _empty_columns(connection, landed, [name for name, kind in new.items() if before.get(name, kind) != kind])
     told_apart = dict if arrived.optional else list  # keys come in no order
-    if script.frozen and told_apart(before.items()) != told_apart(new.items()):
+    declared = {
+        name: before.get(name, kind) if name in arrived.exact else kind for name, kind in new.items()
+    }  # more digits, and no other type
+    if script.frozen and told_apart(before.items()) != told_apart(declared.items()):
         raise TransferRefused(f"{script.label}: its columns were {_shown(before)}, and are {_shown(new)}.", "Say -- schema: evolve.")
     for name, kind in new.items():
         was = before.get(name, kind)
-        if not full and was != kind and name not in empty and wider(kind_of(was), kind_of(kind)) is None:
+        if not full and was != kind and name not in {*empty, *arrived.exact} and wider(kind_of(was), kind_of(kind)) is None:
             hint = "Cast it to what it was, or fetch everything anew with --full."
             raise TransferRefused(f"{script.label}: column {name} was {was}, and is {kind}.", hint, column=name, kind=kind)
 
@@ -131,7 +136,13 @@ def merge(script: Script, landed: Path, arrived: Arrived, merged: Path) -> bool:
         shown = ", ".join(f"CAST({values[name]} AS {kept[name]}) AS {quoted(name)}" for name in order)
         new = f"(SELECT {shown} FROM {_rows_of(arrived.path)})"
         empty = _empty_columns(connection, landed, [name for name in order if before.get(name, kept[name]) != kept[name]])
-        retyped = ", ".join(f"CAST(NULL AS {kept[name]}) AS {quoted(name)}" for name in empty)
+        longer = [name for name in arrived.exact if before.get(name, kept[name]) != kept[name] and name not in empty]
+        retyped = ", ".join(
+            [
+                *(f"CAST(NULL AS {kept[name]}) AS {quoted(name)}" for name in empty),
+                *(f"CAST({quoted(name)} AS {kept[name]}) AS {quoted(name)}" for name in longer),
+            ]
+        )
         old = f"(SELECT *{f' REPLACE ({retyped})' if retyped else ''} FROM {_rows_of(landed)})"
         if [*before] == order and not connection.execute(f"SELECT 1 FROM (FROM {new} EXCEPT FROM {old}) LIMIT 1").fetchall():
             return False
@@ -179,6 +190,9 @@ def _kept_columns(connection: duckdb.DuckDBPyConnection, landed: Path, arrived: 
     before, new = _columns(connection, landed), _columns(connection, arrived.path)
     for name in [name for name, kind in new.items() if before.get(name, kind) != kind]:
         column, was = quoted(name), before[name]
+        if name in arrived.exact:
+            new[name] = _longer(connection, landed, name, was, arrived.exact[name])
+            continue
         values, fits = f"count({column})", "false"
         if arrived.optional and {was, new[name]} == {"BIGINT", "DOUBLE"}:
             whole = f"{column} BETWEEN -{_EXACT} AND {_EXACT}"
@@ -189,6 +203,25 @@ def _kept_columns(connection: duckdb.DuckDBPyConnection, landed: Path, arrived: 
     if arrived.optional and not arrived.is_all:
         new |= {name: kind for name, kind in before.items() if name not in new}
     return new
+
+
+def _longer(connection: duckdb.DuckDBPyConnection, landed: Path, name: str, was: str, exact: str) -> str:
+    """Return the decimal that holds what there was in a column and what has come, of a type that sets no limit.
+
+    Raises:
+        TransferRefused: there is none, of all the digits that a decimal may have.
+    """
+    from .duck import kind_of
+
+    kind = wider(kind_of(was), exact)
+    if kind is None and (kind := with_decimals_of(was, exact)) is not None:
+        select = f"SELECT coalesce(bool_and(TRY_CAST({quoted(name)} AS {kind}) IS NOT NULL OR {quoted(name)} IS NULL), true)"
+        ((fits,),) = connection.execute(f"{select} FROM {_rows_of(landed)}").fetchall()
+        kind = kind if fits else None
+    if kind is None:
+        message = f"Column {name} was {was}, and is {exact}: together they have more than {MAX_DIGITS} digits."
+        raise TransferRefused(message, "Round it in the query, or fetch everything anew with --full.", column=name, kind=exact)
+    return kind
 
 
 def _empty_columns(connection: duckdb.DuckDBPyConnection, path: Path, names: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import glob
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,16 +51,17 @@ def land(project: Path, path: Path, landed: Path, full: bool, note: Callable[[st
         _clear(fresh)  # a killed run may have left one
         known = is_of(landed, script)
         since = highest(script, landed) if known and script.cursor and not full else None
+        exact: Mapping[str, str] = {}
         if path.suffix.lower() == ".py":
             rows, optional = _yielded(script, since, fresh)
         else:
-            rows, optional = _queried(project, script, since, fresh), False
+            (rows, exact), optional = _queried(project, script, since, fresh), False
         if not fresh.exists() and since is not None:  # an API without news gives a list without rows, which has no columns
             _note_future(script, landed, note)
             return 0, False
         if not fresh.exists():
             raise PdbtError(f"{script.label} yields nothing, not even a frame without rows.", "Yield at least one, with its columns.")
-        arrived = Arrived(fresh, is_all=since is None, optional=optional)
+        arrived = Arrived(fresh, is_all=since is None, optional=optional, exact=exact)
         require_columns(script, arrived)
         if known:
             require_schema(script, landed, arrived, full=full)
@@ -118,7 +119,8 @@ def _yielded(script: Script, since: Cursor | None, fresh: Path) -> tuple[int, bo
     return written.rows, batches.as_dicts
 
 
-def _queried(project: Path, script: Script, since: Cursor | None, fresh: Path) -> int:
+def _queried(project: Path, script: Script, since: Cursor | None, fresh: Path) -> tuple[int, Mapping[str, str]]:
+    """Write the rows of a query; return how many there are, and the least decimals of columns whose type sets no limit."""
     try:
         return retried(lambda: _fetch(project, script, since, fresh))[0]
     except ConnectionLost:
@@ -129,7 +131,7 @@ def _queried(project: Path, script: Script, since: Cursor | None, fresh: Path) -
         raise TransferFailed(f"{script.label}: {error.message}", "Mend the query.") from error
 
 
-def _fetch(project: Path, script: Script, since: Cursor | None, fresh: Path) -> int:
+def _fetch(project: Path, script: Script, since: Cursor | None, fresh: Path) -> tuple[int, Mapping[str, str]]:
     """Send the query, for newer rows only where that is enough; write what comes."""
     address = resolve(script.connection, load_settings(project))
     where = "" if since is None else condition(script, since, address.driver.name)
@@ -142,7 +144,8 @@ def _fetch(project: Path, script: Script, since: Cursor | None, fresh: Path) -> 
                     f"{script.label}: column {column.name} is of type {column.native}, which does not travel.",
                     "Cast it to text in the query.",
                 )
-        return _write(script, engine.read(reading, columns), columns, fresh)
+        rows = _write(script, engine.read(reading, columns), columns, fresh)
+    return rows, {column.name: column.exact for column in columns if column.exact}
 
 
 def _plain(batches: Iterator[pa.RecordBatch], columns: list[Column]) -> Iterator[pa.RecordBatch]:

@@ -321,8 +321,12 @@ class PostgreSQL:
             )
             ((whole, scale, odd),) = self._rows(select)
             digits, decimals = (whole or 1) + (scale or 0), scale or 0
-            kind = UNKNOWN if odd or digits > MAX_DIGITS else f"DECIMAL({MAX_DIGITS},{decimals})"
-            measured[number] = Column(column.name, kind, column.native)
+            if odd or digits > MAX_DIGITS:
+                values = "NaN or an infinity" if odd else f"{digits} digits"
+                measured[number] = Column(column.name, UNKNOWN, f"{column.native}, with values of {values}")
+                continue
+            exact = f"DECIMAL({digits},{decimals})"
+            measured[number] = Column(column.name, f"DECIMAL({MAX_DIGITS},{decimals})", column.native, exact=exact)
         return measured
 
     def _refuse_matrices(self, reading: Reading, columns: Sequence[Column]) -> None:

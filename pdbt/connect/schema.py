@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from .base import Column, Engine, Table, TransferRefused, Writing
-from .kinds import UNKNOWN, element, holds, own, own_kind, wider
+from .kinds import UNKNOWN, decimal, element, holds, own, own_kind, wider, with_decimals_of
 
 OPEN_DECIMAL = "NUMERIC"  # a column that takes a decimal of any size
 
@@ -48,7 +48,7 @@ def decide(
         if destination.address.driver.generic:  # which finds out itself what fits
             return Writing(table, fresh, mode, key, exists=True)
         return _replaced(Writing(table, fresh, mode, exists=True), existing, unfit)
-    return _compared(Writing(table, fresh, mode, key, exists=True), existing, schema)
+    return _compared(Writing(table, fresh, mode, key, exists=True), existing, schema, destination)
 
 
 def _replaced(writing: Writing, existing: Sequence[Column], unfit: Collection[str]) -> Writing:
@@ -73,7 +73,7 @@ def _fitted(mine: Column, column: Column) -> Column | None:
     """Return a target's column as it takes what arrives, in the kind that its rows are sent as; None when it does not."""
     if mine.kind == OPEN_DECIMAL and (column.kind.startswith("DECIMAL") or holds("DECIMAL(38,0)", column.kind)):
         return replace(mine, kind=column.kind if column.kind.startswith("DECIMAL") else "DECIMAL(38,0)")
-    return mine if holds(mine.kind, column.kind) else None
+    return mine if holds(mine.kind, column.exact or column.kind) else None
 
 
 def as_itself(column: Column, product: str) -> Column:
@@ -95,8 +95,8 @@ def _stored(column: Column, destination: Engine, is_key: bool, native: bool) -> 
             in_script=f"Cast {column.name} to another type in the SELECT.",
         )
     declared, kind = found
-    keeps = native and kind == column.kind and not is_key and _names_a_type(column.native)
-    return Column(column.name, kind, column.native if keeps else declared)
+    keeps = native and kind == column.kind and not is_key and (_names_a_type(column.native) or bool(column.exact))
+    return Column(column.name, kind, column.native if keeps else declared, exact=column.exact)
 
 
 def _names_a_type(native: str) -> bool:
@@ -105,7 +105,7 @@ def _names_a_type(native: str) -> bool:
     return not (told_apart_by_more or "declared" in native or " with values" in native)
 
 
-def _compared(writing: Writing, existing: Sequence[Column], schema: str) -> Writing:
+def _compared(writing: Writing, existing: Sequence[Column], schema: str, destination: Engine) -> Writing:
     """Fit what arrives to the columns that are there; add and widen columns where the rule allows it."""
     there = {column.name: column for column in existing}
     columns: list[Column] = []
@@ -120,12 +120,26 @@ def _compared(writing: Writing, existing: Sequence[Column], schema: str) -> Writ
             columns.append(column)
         elif (fitted := _fitted(mine, column)) is not None:
             columns.append(fitted)
-        elif schema == "evolve" and column.name not in writing.key and wider(mine.kind, column.kind) == column.kind:
-            widened.append(column)
-            columns.append(column)
+        elif schema == "evolve" and column.name not in writing.key and (wide := _widened(mine, column, destination)) is not None:
+            widened.append(wide)
+            columns.append(wide)
         else:
             raise _differs(writing, column, "has", f"{column.name} as {mine.native}; what arrives is {column.native}")
     return Writing(writing.table, tuple(columns), writing.mode, writing.key, exists=True, added=tuple(added), widened=tuple(widened))
+
+
+def _widened(mine: Column, column: Column, destination: Engine) -> Column | None:
+    """Return a target's column in a type that holds what it has and what arrives; None when there is none."""
+    arriving = column.exact or column.kind
+    kind = wider(mine.kind, arriving)
+    if kind is None and column.exact:
+        kind = with_decimals_of(mine.kind, arriving)
+    if kind == column.kind:
+        return column
+    if kind is None or decimal(kind) is None:
+        return None
+    found = destination.stored(kind)
+    return Column(column.name, found[1], found[0]) if found is not None else None
 
 
 def _differs(writing: Writing, column: Column, has: str, what: str) -> TransferRefused:

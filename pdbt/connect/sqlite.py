@@ -12,6 +12,7 @@ import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,15 +124,18 @@ class SQLite:
         return sql.create_table(f"CREATE TABLE {sql.quoted(table.name)}", columns, key)
 
     def alter_statements(self, writing: Writing) -> list[str]:
-        """Return the DDL that adds columns; SQLite changes no type."""
-        if writing.widened:
-            names = ", ".join(column.name for column in writing.widened)
+        """Return the DDL that adds columns; SQLite changes no type. Raises TransferRefused where one would have to be changed."""
+        declared = {column.name: column.kind for column in self.existing(writing.table) or ()} if writing.widened else {}
+        # A decimal is text, of as many digits as it has: the declaration need not grow with it.
+        changed = [column.name for column in writing.widened if decimal(declared[column.name]) is None]
+        if changed:
+            names = ", ".join(changed)
             raise TransferRefused(
                 f"SQLite cannot change the type of a column ({names}).",
                 "Replace the table, or add --cast.",
                 in_script=f"Cast {names} to what it was in the SELECT, or write -- mode: replace.",
             )
-        return sql.alter_statements(sql.quoted(writing.table.name), writing)
+        return sql.alter_statements(sql.quoted(writing.table.name), replace(writing, widened=()))
 
     def missing_types(self, origin: Engine, columns: Sequence[Column]) -> list[str]:
         """Return the DDL of missing types: there are none that a table would not name itself."""

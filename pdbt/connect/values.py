@@ -50,9 +50,19 @@ def converted(array: pa.Array, column: Column) -> pa.Array:
         if array.type != wanted:
             array = _cast(array, wanted, column.kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
-        raise refused(column, str(error).splitlines()[0]) from None
+        raise refused(column, _not_a_number(array, column.kind) or str(error).splitlines()[0]) from None
     check_range(array, column)
     return array
+
+
+def _not_a_number(array: pa.Array, kind: str) -> str:
+    """Return which values a decimal does not have that a numeric of PostgreSQL may be; the empty text when there are none."""
+    import pyarrow as pa
+
+    if decimal(kind) is None or not pa.types.is_string(array.type):
+        return ""
+    odd = next((value for value in array.to_pylist() if value in ("NaN", "Infinity", "-Infinity")), None)
+    return f"{odd}, which {kind} has not" if odd else ""
 
 
 def refused(column: Column, reason: str) -> TransferRefused:
