@@ -38,7 +38,7 @@ def add_sources(paths: Sequence[Path], project: Path | None = None, *, dry_run: 
     if not dry_run:
         finish_interrupted(home)
     settings = load_settings(home)
-    planned, tables = plan_data(paths, home, settings.options_for)
+    planned, tables = plan_data(paths, home, settings.options_for, in_postgresql=settings.database_url is not None)
     files = tuple(against_what_is_there(home, file) for file in planned)
     plan = Plan(home, files, tables, settings.database_type)
     if not dry_run:
@@ -47,7 +47,7 @@ def add_sources(paths: Sequence[Path], project: Path | None = None, *, dry_run: 
 
 
 def plan_data(
-    paths: Sequence[Path], project: Path | None, options_for: Callable[[str], ReadOptions]
+    paths: Sequence[Path], project: Path | None, options_for: Callable[[str], ReadOptions], *, in_postgresql: bool
 ) -> tuple[tuple[PlannedFile, ...], tuple[PlannedTable, ...]]:
     """Read the data once and decide which files it brings, data before SQL, as SQL without its data would not run.
 
@@ -55,12 +55,13 @@ def plan_data(
         paths: files, and folders of files.
         project: the project that they are added to; None when it is about to be made.
         options_for: how the source of a table is read.
+        in_postgresql: whether the project's tables are in PostgreSQL.
     """
     if not paths:
         return (), ()
     with staging_folder(Path(tempfile.gettempdir())) as scratch, gathered_inputs(paths, scratch, project) as inputs:
         profiles = [profile_table(item.source, options_for(item.source.name), scratch) for item in inputs]
-    starters = write_starters(profiles, source_names(project))
+    starters = write_starters(profiles, source_names(project), in_postgresql=in_postgresql)
     copies = [PlannedFile("create", place, copy_of=path) for item in inputs for place, path in item.files]
     texts = [PlannedFile("create", path, text.encode()) for starter in starters for path, text in starter.files]
     tables = tuple(_table(profile, starter) for profile, starter in zip(profiles, starters, strict=True))

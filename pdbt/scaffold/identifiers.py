@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from ..engine.databases.postgres_names import column_names, folded
 from .reserved import RESERVED
 
 MAX_BYTES = 63  # what PostgreSQL keeps of a name
@@ -27,6 +28,14 @@ def written(name: str) -> str:
     if not _PLAIN.fullmatch(name):
         return '"' + name.replace('"', '""') + '"'
     return f'"{name.lower()}"' if name.lower() in RESERVED else name
+
+
+def stored_names(names: Sequence[str]) -> list[str]:
+    """Return the names of a table's columns as PostgreSQL finds them: as they are, but for those that it stores under another name."""
+    return [
+        name if folded(name) == stored and len(name.encode()) <= MAX_BYTES else stored
+        for name, stored in zip(names, column_names(names), strict=True)
+    ]
 
 
 def clean_names(names: Iterable[str]) -> list[str]:

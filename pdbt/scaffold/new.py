@@ -56,18 +56,18 @@ def plan_project(wanted: NewProject) -> Plan:
     """Decide every file of a new project; reads the data, writes nothing."""
     _check(wanted)
     target = find_target(wanted.name, Path.cwd())
-    data, tables = _planned_data(wanted.data)
+    data, tables = _planned_data(wanted.data, wanted.url)
     files = [*_template_files(wanted, target.name), *data]
     return Plan(target, tuple(sorted(files, key=lambda file: file.path)), tables, wanted.database)
 
 
-def _planned_data(paths: tuple[Path, ...]) -> tuple[tuple[PlannedFile, ...], tuple[PlannedTable, ...]]:
+def _planned_data(paths: tuple[Path, ...], url: str | None) -> tuple[tuple[PlannedFile, ...], tuple[PlannedTable, ...]]:
     if not paths:
         return (), ()
     from ..engine.reading.model import ReadOptions
     from .add import plan_data
 
-    return plan_data(paths, None, lambda table: ReadOptions())
+    return plan_data(paths, None, lambda table: ReadOptions(), in_postgresql=url is not None)
 
 
 def _check(wanted: NewProject) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..engine.reading.model import Column
-from .identifiers import MAX_BYTES, written
+from .identifiers import MAX_BYTES, stored_names, written
 from .profile import TableProfile, clean_select
 from .summary import choose_group, choose_measures
 
@@ -26,7 +26,7 @@ class Starter:
     tables: tuple[str, ...]
 
 
-def write_starters(tables: Sequence[TableProfile], taken: Iterable[str]) -> list[Starter]:
+def write_starters(tables: Sequence[TableProfile], taken: Iterable[str], *, in_postgresql: bool = False) -> list[Starter]:
     """Write the starters of several source tables.
 
     A source ORDERS gets ORDERS_CLEAN, as two tables cannot both be ORDERS, and of that ORDERS_SUMMARY.
@@ -34,16 +34,17 @@ def write_starters(tables: Sequence[TableProfile], taken: Iterable[str]) -> list
     Args:
         tables: the sources.
         taken: names of other sources, which no starter may make.
+        in_postgresql: whether the project's tables are in PostgreSQL, where long names of columns are cut: then as they are stored.
     """
     names = {name.casefold() for name in taken} | {table.table.casefold() for table in tables}
-    return [_write_starter(table, names) for table in tables]
+    return [_write_starter(table, names, in_postgresql) for table in tables]
 
 
-def _write_starter(table: TableProfile, taken: set[str]) -> Starter:
+def _write_starter(table: TableProfile, taken: set[str], in_postgresql: bool) -> Starter:
     clean = _free_name(table.table, "_CLEAN", taken)
     summary = _free_name(table.table, "_SUMMARY", taken)
     files = [
-        (f"scripts/processed/{clean}.sql", _clean_sql(table, clean)),
+        (f"scripts/processed/{clean}.sql", _clean_sql(table, clean, in_postgresql)),
         (f"scripts/final/{summary}.sql", _summary_sql(table, clean, summary)),
     ]
     if table.rows:
@@ -68,8 +69,10 @@ def _shortened(name: str, most_bytes: int) -> str:
     return name.encode()[:most_bytes].decode(errors="ignore")
 
 
-def _clean_sql(table: TableProfile, clean: str) -> str:
-    columns = [Column(column.source, column.type) for column in table.columns]
+def _clean_sql(table: TableProfile, clean: str, in_postgresql: bool) -> str:
+    sources = [column.source for column in table.columns]
+    names = stored_names(sources) if in_postgresql else sources
+    columns = [Column(name, column.type) for name, column in zip(names, table.columns, strict=True)]
     items = list(clean_select(columns, [column.name for column in table.columns]))
     lines = [f"    {item}{',' if position < len(items) else ' '}" for position, item in enumerate(items, 1)]
     width = min(max(len(line) for line in lines), _WIDEST_COMMENT)

@@ -19,6 +19,7 @@ from .arrow import Rows, plain_table, registered, streamed
 from .base import UnusableStart
 from .files import WORK_FOLDER
 from .names import quoted
+from .postgres_cut_names import refuse_ambiguous
 from .postgres_names import column_names, folded
 from .postgres_publication import Publication, require_ours
 from .postgres_registry import Registry
@@ -118,6 +119,7 @@ class PostgreSQL:
     def build(self, table: str, select: str) -> int:
         """Replace the table by the rows of a SELECT in PostgreSQL's SQL; returns rows. Raises BuildError."""
         target = self._new(table)
+        self._refuse_ambiguous(table, select)
         with self._server.told(table, lines_before=1), self._transaction():
             self._run(f"DROP TABLE IF EXISTS {target}")
             rows = self._run(f"CREATE UNLOGGED TABLE {target} AS\n{select}\n").rowcount
@@ -154,6 +156,7 @@ class PostgreSQL:
 
     def query(self, select: str, limit: int) -> tuple[list[str], list[tuple[object, ...]], int]:
         """Run a SELECT: column names, the first `limit` rows, and how many there are. Raises BuildError."""
+        self._refuse_ambiguous("", select)
         with self._server.told("", lines_before=1), self._transaction():
             self._run(f"DECLARE {FOUND} NO SCROLL CURSOR FOR\n{select}\n")
             found = self._run(f"FETCH {int(limit)} FROM {FOUND}")
@@ -273,6 +276,11 @@ class PostgreSQL:
             require_ours(self._sql, self._registry, name, self._registry.tables())
         self._names[name] = table
         return f"{quoted(self._registry.work)}.{quoted(name)}"
+
+    def _refuse_ambiguous(self, subject: str, select: str) -> None:
+        """Refuse SQL with a name that PostgreSQL cuts and that several columns then have. Raises BuildError."""
+        with self._server.told(subject):
+            refuse_ambiguous(select, lambda query, values: self._sql.exec_driver_sql(query, tuple(values)).fetchall())
 
     def _append(self, table: str, rows: Rows) -> int:
         """Append Arrow batches through ADBC's COPY; returns rows."""

@@ -28,11 +28,16 @@ def column_names(names: Sequence[str]) -> list[str]:
         number = 1
         while candidate in taken:
             number += 1
-            ending = f"_{number}"
-            candidate = _cut(wanted, NAME_BYTES - len(ending)) + ending
+            candidate = numbered(wanted, number)
         taken.add(candidate)
         unique.append(candidate)
     return unique
+
+
+def numbered(name: str, number: int) -> str:
+    """Return a name with a number at its end, short enough."""
+    ending = f"_{number}"
+    return _cut(name, NAME_BYTES - len(ending)) + ending
 
 
 def fitted(name: str) -> str:
