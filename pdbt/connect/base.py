@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from .receipts import Receipt
 
 BATCH_ROWS = 50_000
+_DRAWN = re.compile(
+    r"\n+LINE \d+:.*|\nquery( was)?: .*", re.DOTALL
+)  # the place that DuckDB shows; the statement that SQLite's driver repeats
 MODES = ("replace", "append", "upsert")
 
 
@@ -215,6 +219,11 @@ def first_line(error: object) -> str:
     """Return the first line of what a driver said."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else "no reason given"
+
+
+def on_one_line(error: object) -> str:
+    """Return what a driver said, which may hold a value or a piece of SQL of several lines, on one line and without what it draws."""
+    return " ".join(_DRAWN.sub("", str(error)).split()) or "no reason given"
 
 
 def not_kept(target: Table, error: PdbtError) -> TransferRefused:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from .base import Column, TransferRefused, first_line
+from .base import Column, TransferRefused, on_one_line
 from .kinds import UNKNOWN, own
 from .sql import quoted
 from .values import convert
@@ -39,7 +39,7 @@ def casting(batches: Iterator[pa.RecordBatch], columns: Sequence[Column], casts:
             try:
                 found = connection.sql(f"SELECT {shown} FROM batch").to_arrow_table()
             except duckdb.Error as error:
-                raise TransferRefused(f"A cast failed: {first_line(error).rstrip('.')}.", "Choose another type with --cast.") from None
+                raise TransferRefused(f"A cast failed: {on_one_line(error).rstrip('.')}.", "Choose another type with --cast.") from None
             for piece in found.combine_chunks().to_batches():
                 yield convert(convert(piece, read), columns)
     finally:

@@ -16,7 +16,20 @@ from ..engine.lexer import DUCKDB, tokens
 from . import sql
 from .adbc import Source, schema_of
 from .address import Address
-from .base import BATCH_ROWS, Column, ConnectionLost, Engine, Reading, Table, TransferFailed, TransferRefused, Writing, first_line, matching
+from .base import (
+    BATCH_ROWS,
+    Column,
+    ConnectionLost,
+    Engine,
+    Reading,
+    Table,
+    TransferFailed,
+    TransferRefused,
+    Writing,
+    first_line,
+    matching,
+    on_one_line,
+)
 from .ddl import changed, generated, mentions
 from .faults import OTHER, fault
 from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, decimal, element, own
@@ -272,7 +285,7 @@ class DuckDB:
         try:
             yield
         except (duckdb.Error, OSError, pa.ArrowException) as error:  # the latter two once rows have begun to come
-            raise TransferFailed(f"{self.address.label}: {first_line(error).rstrip('.')}.", "The target is as it was.") from error
+            raise TransferFailed(f"{self.address.label}: {on_one_line(error).rstrip('.')}.", "The target is as it was.") from error
 
 
 def _with_own_fields(

@@ -26,6 +26,7 @@ from .base import (
     first_line,
     matching,
     not_kept,
+    on_one_line,
     refuse_cascades,
 )
 from .faults import mysql_fault
@@ -380,7 +381,7 @@ class MySQL:
             yield
         except (pymysql.Error, OSError) as error:
             code, said = (error.args[0], error.args[1]) if len(error.args) > 1 else (0, error)
-            reason = self.address.redact(first_line(said)).rstrip(".")
+            reason = self.address.redact(on_one_line(said)).rstrip(".")
             if code in _LOST or isinstance(error, (OSError, pymysql.InterfaceError)):
                 message = f"{self.address.label}: the connection was lost: {reason}."
                 raise ConnectionLost(message, "The target is as it was; try again.") from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pymysql
 
 from . import sql
-from .base import TransferRefused, Writing, first_line
+from .base import TransferRefused, Writing, on_one_line
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -50,7 +50,7 @@ def merge(connection: Connection[Any], writing: Writing, staging: str) -> None:
         if error.args[0] != _DUPLICATE or not texts:
             raise
         raise TransferRefused(
-            f"{writing.table}: {first_line(error.args[1]).rstrip('.')}.",
+            f"{writing.table}: {on_one_line(error.args[1]).rstrip('.')}.",
             "If its collation takes texts for the same that differ in case, accents or spaces at the end, give it a binary one.",
             column=next(iter(texts)),
         ) from error

@@ -29,9 +29,9 @@ from .base import (
     TransferFailed,
     TransferRefused,
     Writing,
-    first_line,
     matching,
     not_kept,
+    on_one_line,
 )
 from .faults import OTHER, fault
 from .kinds import arrow_type, decimal, element
@@ -247,7 +247,7 @@ class SQLite:
         return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
     def _failure(self, error: Exception) -> Exception:
-        said = re.sub(r"^[A-Z_]+: (failed to execute: )?", "", first_line(error)).rstrip(".")
+        said = re.sub(r"^[A-Z_]+: (\[SQLite\] )?([Ff]ailed to (execute|prepare|step)( query)?: )?", "", on_one_line(error)).rstrip(".")
         if "not a database" in said or "unable to open" in said:
             return fault(OTHER, self.address, said)
         if "locked" in said or "busy" in said:

@@ -231,7 +231,7 @@ def test_long_names_are_cut_where_postgresql_cuts_them(subject: Subject) -> None
         assert load(database, long.upper(), f'SELECT 1 AS "{long}", 2 AS "{long}_second", 3 AS "{"é" * 40}"') == 1
         names = [column.name for column in database.columns(long.upper())]
         assert names == ["a" * 63, "a" * 61 + "_2", "é" * 31]
-        with pytest.raises(BuildError, match="2 columns of a* may be meant"):
+        with pytest.raises(BuildError, match=r"2 columns of a* may be meant"):
             database.build("T", f"SELECT {long} AS x FROM {long}")
         assert database.build("T", f'SELECT {long[:63]} AS x, "{"é" * 40}" AS y FROM {long}') == 1
         with pytest.raises(BuildError, match="same name"):

@@ -44,6 +44,7 @@ def select_of(headers: list[str]) -> str:
         (HEADERS, f'SELECT (SELECT max("{HEADERS[1]}") FROM answers) AS x'),
         (PLAIN, f"SELECT {PLAIN[1]} AS x FROM ANSWERS"),
         (PLAIN, f"SELECT {PLAIN[1].upper()} AS x FROM answers"),
+        (HEADERS, f'SELECT "{HEADERS[1]}" AS "{HEADERS[1]}" FROM answers'),
         (UMLAUTS, f'SELECT "{UMLAUTS[0]}" AS x FROM answers'),
     ],
 )
@@ -69,7 +70,8 @@ def test_a_name_that_is_cut_and_that_several_columns_have_then_stops_the_run(sub
         f"SELECT 1 AS x FROM answers -- {HEADERS[1]}",
         f"SELECT '{HEADERS[1]}' AS x FROM answers",
         f'SELECT "{column_names(HEADERS)[1]}" AS x FROM answers',
-        f'SELECT 1 AS "{HEADERS[1]}"',
+        f'SELECT 1 AS "{HEADERS[1]}" FROM answers',
+        f'SELECT "{column_names(HEADERS)[1]}" AS "{HEADERS[1]}" FROM answers',
     ],
 )
 def test_a_name_that_means_one_column_is_read_as_ever(subject: Subject, sql: str) -> None:

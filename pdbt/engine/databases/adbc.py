@@ -22,11 +22,31 @@ TARGET_SCHEMA = "adbc.ingest.target_db_schema"
 
 
 class AdbcError(Exception):
-    """What a driver refused, in its own words."""
+    """What a driver refused, in its own words.
+
+    Attributes:
+        reason: what the server said, without the statement that the driver puts before it; empty when it says nothing.
+    """
+
+    def __init__(self, said: str, reason: str = "") -> None:
+        """Keep the reason."""
+        super().__init__(said)
+        self.reason = reason
+
+
+def server_reason(error: object) -> str:
+    """Return what PostgreSQL said of an error of its driver, on one line; empty when the driver does not have it apart."""
+    parts = {_text(key): _text(value) for key, value in getattr(error, "details", None) or ()}
+    said = [parts.get(f"PG_DIAG_MESSAGE_{part}", "") for part in ("PRIMARY", "DETAIL")]
+    return ". ".join(" ".join(part.split()).rstrip(".") for part in said if part)
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def _as_it_is(error: Exception) -> Exception:
-    return AdbcError(str(error))
+    return AdbcError(str(error), server_reason(error))
 
 
 class Adbc:

@@ -34,8 +34,11 @@ def refuse_ambiguous(sql: str, rows: Rows) -> None:
     long = list(_long_names(sql))
     if not long:
         return
-    tables = sorted({folded(name) for _, name in table_names(sql)})
+    read = {name for _, name in table_names(sql)}
+    tables = sorted(map(folded, read))
     for name, kept, line in long:
+        if name in read:
+            continue
         alike = [kept, *(numbered(kept, number) for number in range(2, MOST_ALIKE + 1))]
         for table, columns in rows(_WITH_NAMES, (tables, alike)):
             found = list(columns) if isinstance(columns, list) else []
@@ -47,12 +50,14 @@ def refuse_ambiguous(sql: str, rows: Rows) -> None:
 
 
 def _long_names(sql: str) -> Iterable[tuple[str, str, int]]:
-    """Yield the names that PostgreSQL would cut: each as it is written, as it is cut, and its line."""
+    """Yield the names that PostgreSQL would cut, but those that are given with AS: each as it is written, as it is cut, and its line."""
     if not _MAY_BE_LONG.search(sql):
         return
-    line = 1
+    line, is_given = 1, False
     for token in tokens(sql, POSTGRESQL):
-        if token.kind in ("quoted", "word") and len(token.name.encode()) > NAME_BYTES:
+        if token.kind in ("quoted", "word") and len(token.name.encode()) > NAME_BYTES and not is_given:
             kept = token.name if token.kind == "quoted" else token.name.lower()
             yield token.name, kept.encode()[:NAME_BYTES].decode(errors="ignore"), line
+        if token.meant:
+            is_given = token.text.upper() == "AS"
         line += token.text.count("\n")

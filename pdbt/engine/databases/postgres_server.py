@@ -93,7 +93,8 @@ class Server:
                 message = f"{subject}: a text contains the character NUL, which PostgreSQL does not store."
                 raise BuildError(message, "Remove it in the source file.") from error
             _, _, reason = said.partition("ERROR:")
-            raise BuildError(f"{subject}: {(reason or said).strip().partition(chr(10))[0]}") from error
+            told = self._without_password(error.reason) or (reason or said).strip().partition(chr(10))[0]
+            raise BuildError(f"{subject}: {told}") from error
 
     def _unreachable(self, error: Exception) -> PdbtError:
         """Return the sentence for a server that does not let us in."""
