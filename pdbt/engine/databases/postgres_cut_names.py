@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from ..errors import BuildError
-from ..lexer import POSTGRESQL, tokens
+from ..lexer import POSTGRESQL, Token, tokens
 from ..sql import table_names
 from .postgres_names import NAME_BYTES, folded, numbered
 
 MOST_ALIKE = 99  # columns whose names share so many bytes, each with a number of its own
 _MAY_BE_LONG = re.compile(r"\w{16}|\"[^\"]{16}")  # so many characters may have more bytes than a name keeps
+_BEFORE_OTHER_NAMES = ("AS", "FROM", "JOIN", "ONLY")  # of what is made, and of tables
 _WITH_NAMES = """
     SELECT relname::text, array_agg(attname::text ORDER BY attnum) FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
     WHERE relname = ANY(%s) AND pg_table_is_visible(c.oid) AND attnum > 0 AND NOT attisdropped AND attname = ANY(%s)
@@ -31,14 +32,11 @@ def refuse_ambiguous(sql: str, rows: Rows) -> None:
     Raises:
         BuildError: there is such a name; says in which line, and the names that the columns have.
     """
-    long = list(_long_names(sql))
-    if not long:
+    if not _MAY_BE_LONG.search(sql):
         return
     read = {name for _, name in table_names(sql)}
     tables = sorted(map(folded, read))
-    for name, kept, line in long:
-        if name in read:
-            continue
+    for name, kept, line in _long_names(sql, read):
         alike = [kept, *(numbered(kept, number) for number in range(2, MOST_ALIKE + 1))]
         for table, columns in rows(_WITH_NAMES, (tables, alike)):
             found = list(columns) if isinstance(columns, list) else []
@@ -49,15 +47,25 @@ def refuse_ambiguous(sql: str, rows: Rows) -> None:
                 )
 
 
-def _long_names(sql: str) -> Iterable[tuple[str, str, int]]:
-    """Yield the names that PostgreSQL would cut, but those that are given with AS: each as it is written, as it is cut, and its line."""
-    if not _MAY_BE_LONG.search(sql):
-        return
-    line, is_given = 1, False
+def _long_names(sql: str, read: Collection[str]) -> Iterator[tuple[str, str, int]]:
+    """Yield the names of columns that PostgreSQL would cut: each as it is written, as it is cut, and its line.
+
+    Args:
+        sql: a SELECT.
+        read: the tables that it reads, of which none is a column where one may stand.
+    """
+    meant: list[tuple[Token, int]] = []
+    line = 1
     for token in tokens(sql, POSTGRESQL):
-        if token.kind in ("quoted", "word") and len(token.name.encode()) > NAME_BYTES and not is_given:
-            kept = token.name if token.kind == "quoted" else token.name.lower()
-            yield token.name, kept.encode()[:NAME_BYTES].decode(errors="ignore"), line
         if token.meant:
-            is_given = token.text.upper() == "AS"
+            meant.append((token, line))
         line += token.text.count("\n")
+    texts = ["", *(token.text.upper() for token, _ in meant), ""]
+    for place, (token, line) in enumerate(meant):
+        name, before, after = token.name, texts[place], texts[place + 2]
+        if token.kind not in ("quoted", "word") or len(name.encode()) <= NAME_BYTES or before in _BEFORE_OTHER_NAMES:
+            continue
+        if name in read and (before == "," or after == "."):
+            continue
+        kept = name if token.kind == "quoted" else name.lower()
+        yield name, kept.encode()[:NAME_BYTES].decode(errors="ignore"), line
