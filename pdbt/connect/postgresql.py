@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 import psycopg
 
-from ..engine.databases.adbc import server_reason
 from ..engine.databases.postgres_sequences import Sequences
 from . import sql
 from .adbc import Session, Source, schema_of
@@ -24,15 +23,14 @@ from .base import (
     TransferFailed,
     TransferRefused,
     Writing,
-    first_line,
     matching,
     not_kept,
-    on_one_line,
     refuse_cascades,
 )
 from .divided import read_divided, why_undivided
 from .faults import postgresql_fault
 from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, decimal, element, own
+from .postgresql_reasons import reason_of
 from .postgresql_replace import cascading, copied_indexes, reshaping, stays, swap
 from .postgresql_types import NATIVE, SENDER, enum_labels, kind_of, open_kind
 from .values import convert, mapped, refused
@@ -44,8 +42,6 @@ CONNECT_SECONDS = 10
 STAGING = "pdbt_rows"
 _OPTIONS = {"adbc.postgresql.batch_size_hint_bytes": "4194304"}
 _LOST = ("08", "57P", "40001", "40P01", "53300")  # connections lost, a server that stops, a deadlock, too many connections
-_DRIVERS_WORDS = re.compile(r"^(: )?([A-Z_]+: )?(\[libpq\] )?(PQ\w+\(\) failed: )?([Ff]ailed to [^:]*: )?(PGRES_[A-Z_]+ )?(ERROR:\s+)?")
-_BEFORE_REASON = re.compile(r"^.*?'(?=: (ERROR|FATAL):)", re.DOTALL)
 _TABLES = """
     SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^(pg_|information_schema$)'
@@ -369,11 +365,7 @@ class PostgreSQL:
 
     def _failure(self, error: Exception) -> Exception:
         """Return what a driver raised as a sentence."""
-        diagnosis = getattr(error, "diag", None)
-        parts = [getattr(diagnosis, f"message_{part}", None) for part in ("primary", "detail")]
-        known = ". ".join(on_one_line(part).rstrip(".") for part in parts if part) or server_reason(error)
-        # Once rows have begun to come, the driver tells its error as one of Arrow's, with the statement before the reason.
-        said = self.address.redact(known or _DRIVERS_WORDS.sub("", first_line(_BEFORE_REASON.sub("", str(error)))))
+        said = self.address.redact(reason_of(error))
         state = getattr(error, "sqlstate", None) or ""
         if state.startswith(_LOST) or "server closed the connection" in str(error) or ("connection" in str(error).casefold() and not state):
             return ConnectionLost(
