@@ -109,8 +109,9 @@ def test_a_first_row_that_does_not_fit_is_not_joined_into_the_names(
 def test_the_first_row_that_does_not_fit_is_named(tmp_path: Path) -> None:
     rows = [(f"Place {row}", str(100 + 37 * row), f"{row * 3.5:.2f}") for row in range(60)]
     path = write(tmp_path, text(",", ("Region", "Sales", "Cost"), ("North", "tbd", "n.a."), *rows))
-    with pytest.raises(SourceError, match=r"ORDERS: line 2 of data/source/orders\.csv, column Sales: "):
+    with pytest.raises(SourceError, match=r"ORDERS: line 2 of data/source/orders\.csv, column Sales: ") as refused:
         load(path)
+    assert refused.value.hint.endswith("If it belongs to the header, set header = 2 under [source.ORDERS].")
     table = load(path, on_error="reject")
     assert (list(table.types), table.loaded.rows, [row["text"] for row in table.rejected]) == (
         ["Region", "Sales", "Cost"],
@@ -238,3 +239,17 @@ def test_a_title_that_its_comma_cuts_like_the_table_is_a_title(tmp_path: Path) -
     content = "# made by us\nDepartment of statistics, Berlin\nyear (EUR),share\nx,61\ny,20\nz,57\n"
     sniffed, found = read(write(tmp_path, content))
     assert (sniffed.dialect.names, found) == (("year (EUR)", "share"), [("x", "61"), ("y", "20"), ("z", "57")])
+
+
+def test_a_row_that_fits_no_column_is_noted_when_it_may_belong_to_the_header(tmp_path: Path) -> None:
+    content = "GEO,NAME,pop,size\nGeography,Area name,Estimate total,Estimate area\n" + "".join(f"G{n},A{n},{n},{n}.5\n" for n in range(9))
+    path = write(tmp_path, content)
+    note = "The first row below the header fits none of its columns of numbers and dates. If it belongs to the header, set header = 2."
+    table = load(path)
+    assert (table.loaded.rows, table.loaded.notes) == (10, (note,))
+    joined = load(path, header=2)
+    assert (list(joined.types)[:2], joined.loaded.rows, joined.types["pop_Estimate total"]) == (
+        ["GEO_Geography", "NAME_Area name"],
+        9,
+        "BIGINT",
+    )

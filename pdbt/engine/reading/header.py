@@ -15,7 +15,7 @@ from itertools import pairwise
 from .cells import Kind, kind
 from .names import column_names
 from .preamble import COMMENT, MOST_LINES, adjacent, next_line, table_start
-from .profile import MOST_HEADER_ROWS, evidence, is_placeholder, is_typed, is_value, is_year, profile_below, reads_as_header
+from .profile import MOST_HEADER_ROWS, evidence, is_placeholder, is_typed, is_value, is_year, profile, profile_below, reads_as_header
 from .tokens import Record
 from .units import is_unit
 
@@ -124,10 +124,13 @@ def _layout(table: _Table, rows: int) -> Layout:
     names = column_names(head, table.width)
     body_line = records[rows].line - 1 if rows < len(records) else next_line(records[-1]) - 1
     skip_lines = records[0].line - 1 if rows else body_line
-    notes = _notes(table, rows, skip_lines, names)
-    return Layout(skip_lines, rows, body_line, names, (*notes, _ROW_NAMES) if named_rows else notes)
+    notes = [*_notes(table, rows, skip_lines, names), *[_ROW_NAMES] * named_rows]
+    if 0 < rows < MOST_HEADER_ROWS and _fits_nowhere(table, rows):
+        notes.append(_UNFIT_ROW.format(rows + 1))
+    return Layout(skip_lines, rows, body_line, names, tuple(notes))
 
 
+_UNFIT_ROW = "The first row below the header fits none of its columns of numbers and dates. If it belongs to the header, set header = {}."
 _ROW_NAMES = "The header names every column but the first, whose row names are column_1."
 
 
@@ -147,6 +150,15 @@ def _has_row_names(table: _Table) -> bool:
     if len(rows) < _FEWEST_ROWS_WITH_NAMES or len(wider) < _ROWS_WITH_NAMES * len(rows):
         return False
     return not any(all(row[column].startswith(" ") for row in wider) for column in range(1, table.width))
+
+
+def _fits_nowhere(table: _Table, rows: int) -> bool:
+    """Return True if the first row has text in several columns of numbers and dates, and a value in none."""
+    below = [record.fields for record in table.records[rows:] if len(record.fields) == table.width]
+    if len(below) < 2 or table.records[rows].fields != below[0] or any(map(is_value, below[0])):
+        return False
+    against, for_it = evidence(below[0], profile(below[1:], table.width))
+    return against >= _FEWEST_NAMES and not for_it
 
 
 def _notes(table: _Table, rows: int, skip_lines: int, names: Sequence[str]) -> tuple[str, ...]:

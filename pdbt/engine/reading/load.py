@@ -11,6 +11,7 @@ from ..errors import SourceError
 from .casts import MISFIT, missing_setting, note_of, reason
 from .model import Column, CreateTable, Loaded, ReadOptions, SourceTable
 from .opening import Part, open_files
+from .profile import MOST_HEADER_ROWS
 from .records import read_records
 from .rejects import Rejects
 from .structured import StructuredPart
@@ -194,14 +195,21 @@ def _first_exception(task: ImportTask, part: TextPart, file: TextFile) -> Source
         part.replace_file(file, cleaned)
         found = next(_exceptions(task, part, cleaned))
     line, place, value = found
-    return _misfit(task, file.label, str(file.path), file.row(line), part.names[place], part.readings[place], value)
+    rows = file.dialect.header_rows
+    may_be_header = line == file.dialect.body_line + 1 and 0 < rows < MOST_HEADER_ROWS
+    hint = (
+        f"{ROW_HINT} If it belongs to the header, set header = {rows + 1} under [source.{task.source.name}]." if may_be_header else ROW_HINT
+    )
+    return _misfit(task, file.label, str(file.path), file.row(line), part.names[place], part.readings[place], value, hint)
 
 
-def _misfit(task: ImportTask, label: str, path: str, line: int | None, name: str, reading: Reading, value: str) -> SourceError:
+def _misfit(
+    task: ImportTask, label: str, path: str, line: int | None, name: str, reading: Reading, value: str, hint: str = ROW_HINT
+) -> SourceError:
     where = f"line {line} of {label}" if line is not None else label
     message = f"{task.source.name}: {where}, column {name}: {reason(reading, value)}."
     missing = missing_setting(reading)
-    hint = f"Set {missing} under [source.{task.source.name}] in pdbt.toml." if missing else ROW_HINT
+    hint = f"Set {missing} under [source.{task.source.name}] in pdbt.toml." if missing else hint
     return SourceError(message, hint, path=path, line=line, column=name, text=value)
 
 
