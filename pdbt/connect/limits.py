@@ -33,6 +33,7 @@ _RANGES = {
     "UINTEGER": (0, 4_294_967_295),
 }
 _DUCKDB_DIGITS = {"TIMESTAMP_S": 0, "TIMESTAMP_MS": 3}
+_WITHOUT_LIMITS = ("BOOLEAN", "UUID", "JSON")  # whatever the type is called that has them
 _WIDTH = re.compile(r"^((?:tiny|small|medium)?int)\(\d+\)")  # in which MariaDB shows a number; it says nothing of its size
 _WORDS = re.compile(r"'((?:[^']|'')*)'")
 
@@ -85,11 +86,13 @@ def limited(
 
 def check_of(column: Column, product: str) -> Check | None:
     """Return what looks at the values for a column of a target: it returns what does not fit, in words; None if all do."""
+    if column.kind in _WITHOUT_LIMITS:
+        return None
     if column.native.endswith("[]"):
-        inner = check_of(Column(column.name, column.kind, column.native.removesuffix("[]")), product)
+        inner = check_of(Column(column.name, column.kind.removesuffix("[]"), column.native.removesuffix("[]")), product)
         return None if inner is None else lambda array: inner(array.flatten())
     plain = _WIDTH.sub(r"\1", column.native)
-    if plain in _RANGES and column.kind != "BOOLEAN":
+    if plain in _RANGES:
         return _within(*_RANGES[plain])
     if column.native in _DUCKDB_DIGITS:
         return _digits(_DUCKDB_DIGITS[column.native])

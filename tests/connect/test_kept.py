@@ -248,3 +248,12 @@ def test_an_identity_column_of_postgresql_grows_in_its_place(places: dict[str, P
     assert target.execute("SELECT is_identity::text FROM information_schema.columns WHERE table_name = 't' AND column_name = 'id'") == [
         ("YES",)
     ]
+
+
+@pytest.mark.parametrize("mode", ["replace", "append", "upsert"])
+def test_types_that_are_kept_in_others_are_brought_again(places: dict[str, Place], origin: Place, mode: str) -> None:
+    origin.execute("CREATE TABLE o AS SELECT 1 AS id, uuid() AS u, true AS b, '{}'::JSON AS j")
+    for end in ("mysql", "sqlite", "postgresql"):
+        for _ in range(2):
+            transfer(origin.url, places[end].url, table="o", target="t", mode=mode, key=["id"] if mode == "upsert" else [])
+        assert places[end].execute("SELECT DISTINCT id, b FROM t") == [(1, True)]
