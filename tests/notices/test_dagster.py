@@ -13,6 +13,7 @@ import pytest
 
 from pdbt.engine.notices import FILE
 from pdbt.engine.notices.late import last_due, tell_if_late
+from pdbt.engine.orchestration import definitions
 from pdbt.engine.orchestration.automation import late_sensor_of, tells_of_late
 from pdbt.engine.settings import load_settings
 from tests.conftest import MakeProject
@@ -42,6 +43,56 @@ def test_a_job_that_fails_three_ticks_running_is_told_once_and_once_when_it_work
         assert schedule.tick() == ["SUCCESS"]
         assert schedule.tick() == ["SUCCESS"]
     assert listener.titles == ["shop: failed at build RESULT", "shop: works again"]
+
+
+@pytest.mark.parametrize(
+    ("fails", "raised", "tries", "titles"),
+    [
+        (1, "ValueError('not yet')", 2, []),
+        (2, "ValueError('not yet')", 3, []),
+        (9, "ValueError('not yet')", 3, ["shop: failed at build UNLUCKY"]),
+        (9, "SystemError('not yet')", 3, ["shop: failed at build UNLUCKY"]),
+    ],
+)
+def test_a_notice_is_sent_after_the_last_try_and_for_none_before(
+    project: Path,
+    listener: Listener,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    fails: int,
+    raised: str,
+    tries: int,
+    titles: list[str],
+) -> None:
+    monkeypatch.setenv("NOTIFY_URL", listener.url)
+    count = tmp_path / "tries"
+    (project / "scripts/final/UNLUCKY.py").write_text(
+        "from pathlib import Path\n\n\ndef table(ORDERS):\n"
+        f"    file = Path({str(count)!r})\n    tries = len(file.read_text()) if file.exists() else 0\n"
+        f"    file.write_text('x' * (tries + 1))\n    if tries < {fails}:\n        raise {raised}\n    return ORDERS\n",
+        encoding="utf-8",
+    )
+    job(project, tmp_path)
+    assert len(count.read_text(encoding="utf-8")) == tries
+    assert listener.titles == titles
+
+
+def test_a_notice_of_what_waits_for_a_person_is_sent_at_once(
+    project: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NOTIFY_URL", listener.url)
+    (project / "scripts/checks/NEVER.sql").write_text("SELECT 1 AS one\n", encoding="utf-8")
+    assert job(project, tmp_path) == 0
+    assert listener.titles == ["shop: failed at check NEVER"]
+
+
+def job(project: Path, folder: Path) -> int:
+    """Run the job of a project here; return how often its step was tried again."""
+    steps = [lambda run: run.import_sources(), lambda run: run.build_tables(), lambda run: (run.check(), run.publish())]
+    repository = definitions(project, steps).get_repository_def()
+    with dagster.DagsterInstance.local_temp(str(folder), overrides={"telemetry": {"enabled": False}}) as instance:
+        result = repository.get_job("main_pipeline_job").execute_in_process(instance=instance, raise_on_error=False)
+    return sum(event.event_type_value == "STEP_RESTARTED" for event in result.all_events)
 
 
 @pytest.mark.parametrize(
