@@ -72,9 +72,9 @@ def _end(process: subprocess.Popen[str]) -> None:
             stream.close()
 
 
-@pytest.fixture
-def start_process() -> Iterator[StartProcess]:
-    """Start a process in a session of its own; whatever is left of it when the test ends is ended then."""
+@contextlib.contextmanager
+def processes() -> Iterator[StartProcess]:
+    """Give a function that starts a process in a session of its own; whatever is left of it at the end is ended then."""
     started: list[subprocess.Popen[str]] = []
 
     def start(
@@ -103,9 +103,8 @@ def start_process() -> Iterator[StartProcess]:
         _end(process)
 
 
-@pytest.fixture
-def run_process(start_process: StartProcess) -> RunProcess:
-    """Run a command to its end, in `timeout` seconds at most."""
+def running(start_process: StartProcess) -> RunProcess:
+    """Return a function that runs a command to its end, in `timeout` seconds at most."""
 
     def run(
         command: Sequence[str | Path],
@@ -119,6 +118,19 @@ def run_process(start_process: StartProcess) -> RunProcess:
         return Ended(process.returncode, stdout, stderr)
 
     return run
+
+
+@pytest.fixture
+def start_process() -> Iterator[StartProcess]:
+    """Start a process in a session of its own; whatever is left of it when the test ends is ended then."""
+    with processes() as start:
+        yield start
+
+
+@pytest.fixture
+def run_process(start_process: StartProcess) -> RunProcess:
+    """Run a command to its end, in `timeout` seconds at most."""
+    return running(start_process)
 
 
 @pytest.fixture

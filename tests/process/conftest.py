@@ -51,9 +51,9 @@ def _belongs(process: psutil.Process, folder: Path) -> bool:
         return False
 
 
-@pytest.fixture
-def free_port() -> Iterator[Callable[[], int]]:
-    """Return a port that nobody listens on, below those that the system itself gives out, and that no other test is given meanwhile."""
+@contextlib.contextmanager
+def ports() -> Iterator[Callable[[], int]]:
+    """Give a function that returns a port, as the fixture `free_port` does, until the end of the block."""
     with contextlib.ExitStack() as stack:
 
         def find() -> int:
@@ -61,6 +61,13 @@ def free_port() -> Iterator[Callable[[], int]]:
             random.SystemRandom().shuffle(candidates)
             return next(port for port in candidates if _is_free(port) and _is_mine(port, stack))
 
+        yield find
+
+
+@pytest.fixture
+def free_port() -> Iterator[Callable[[], int]]:
+    """Return a port that nobody listens on, below those that the system itself gives out, and that no other test is given meanwhile."""
+    with ports() as find:
         yield find
 
 

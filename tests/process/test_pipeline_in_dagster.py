@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pdbt.scaffold import NewProject, new_project
-from tests.conftest import MakeProject, RunProject, StartProcess
+from tests.conftest import MakeProject, RunProject, StartProcess, processes, running
 from tests.pipeline.pair import facts, pair, require_generation, write_generation
 from tests.pipeline.projects import Project
 from tests.pipeline.projects import ask as query
+from tests.process.conftest import end_marked, ports
 from tests.process.graphql import ask, assets, launch_run, location_fault, runs, scheduled_runs, wait_for_run
 from tests.process.instances import Shop, dagster_settings, wait_until
 from tests.process.ticking import ticking
@@ -41,6 +42,23 @@ def sensor_ticks(port: int) -> list[dict[str, Any]]:
     """Return the last times that the sensor of arriving files was asked."""
     found: list[dict[str, Any]] = ask(port, TICKS)["sensorOrError"]["sensorState"]["ticks"]
     return found
+
+
+@pytest.fixture(scope="module")
+def letters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A launched project with one source, for tests that change its scripts and put them back."""
+    folder = tmp_path_factory.mktemp("shared")
+    project = new_project(NewProject(str(folder / "letters"))).target
+    (project / "data/source/LETTERS.csv").write_text("id,letter\n1,a\n")
+    with processes() as start, ports() as free_port:
+        shop = Shop(project, free_port(), running(start), folder)
+        dagster_settings(project, port=shop.port, **QUIET)
+        launch = shop.launch()
+        assert launch.code == 0, launch.stdout + launch.stderr
+        try:
+            yield shop
+        finally:
+            end_marked(folder)
 
 
 def name_of(project: Path) -> str:
@@ -185,14 +203,15 @@ def test_a_run_whose_process_is_killed_is_failed_and_one_that_is_terminated_is_c
     assert wait_for_run(shop.port, terminated) == "CANCELED"
 
 
-def test_what_changes_in_the_scripts_is_in_the_page_without_a_restart(make_project: MakeProject, launched: Callable[..., Shop]) -> None:
-    project = make_project("letters")
-    (project / "data/source/LETTERS.csv").write_text("id,letter\n1,a\n")
-    shop = launched(project, **QUIET)
-    (project / "scripts/final/COUNTED.sql").write_text("SELECT count(*) AS letters FROM LETTERS\n")
-    wait_until(lambda: "COUNTED" in assets(shop.port), 60)
-    assert wait_for_run(shop.port, launch_run(shop.port, "letters")) == "SUCCESS"
-    assert query("duckdb", str(project / "db/database.duckdb"), "SELECT letters FROM COUNTED") == [(1,)]
+@pytest.mark.xdist_group("letters")
+def test_what_changes_in_the_scripts_is_in_the_page_without_a_restart(letters: Shop) -> None:
+    script = letters.project / "scripts/final/COUNTED.sql"
+    script.write_text("SELECT count(*) AS letters FROM LETTERS\n")
+    wait_until(lambda: "COUNTED" in assets(letters.port), 60)
+    assert wait_for_run(letters.port, launch_run(letters.port, "letters")) == "SUCCESS"
+    assert query("duckdb", str(letters.project / "db/database.duckdb"), "SELECT letters FROM COUNTED") == [(1,)]
+    script.unlink()
+    wait_until(lambda: "COUNTED" not in assets(letters.port), 60)
 
 
 def test_steps_of_the_owner_run_in_dagster_too(make_project: MakeProject, launched: Callable[..., Shop]) -> None:
@@ -218,6 +237,7 @@ def test_five_hundred_tables_show_in_the_page(make_project: MakeProject, launche
     assert assets(shop.port) == {f"T{n}" for n in range(500)} | {f"data/final/T{n}.csv" for n in range(1, 500)}
 
 
+@pytest.mark.xdist_group("letters")
 @pytest.mark.parametrize(
     ("script", "broken", "told"),
     [
@@ -225,16 +245,14 @@ def test_five_hundred_tables_show_in_the_page(make_project: MakeProject, launche
         ("scripts/source.py", "import sys\n\nsys.exit('enough')\n", "ended Python while it was read: sys.exit(enough)"),
     ],
 )
-def test_a_fault_in_the_scripts_is_shown_and_the_page_goes_on(
-    make_project: MakeProject, launched: Callable[..., Shop], script: str, broken: str, told: str
-) -> None:
-    project = make_project("letters")
-    (project / "data/source/LETTERS.csv").write_text("id,letter\n1,a\n")
-    shop = launched(project, **QUIET)
-    path = project / script
-    before = path.read_text() if path.exists() else "SELECT count(*) AS letters FROM LETTERS\n"
+def test_a_fault_in_the_scripts_is_shown_and_the_page_goes_on(letters: Shop, script: str, broken: str, told: str) -> None:
+    path = letters.project / script
+    before = path.read_text() if path.exists() else None
     path.write_text(broken)
-    wait_until(lambda: told in location_fault(shop.port), 60)
-    path.write_text(before)
-    wait_until(lambda: not location_fault(shop.port), 60)
-    assert wait_for_run(shop.port, launch_run(shop.port, "letters")) == "SUCCESS"
+    wait_until(lambda: told in location_fault(letters.port), 60)
+    if before is None:
+        path.unlink()
+    else:
+        path.write_text(before)
+    wait_until(lambda: not location_fault(letters.port), 60)
+    assert wait_for_run(letters.port, launch_run(letters.port, "letters")) == "SUCCESS"
