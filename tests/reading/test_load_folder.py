@@ -83,3 +83,10 @@ def test_an_empty_file_adds_nothing_to_the_others(tmp_path: Path) -> None:
     table = load(files)
     assert (table.types, table.rows) == ({"id": "BIGINT", "name": "VARCHAR"}, [(1, "a")])
     assert table.loaded.notes == ("data/source/orders/0.csv and 1 more: The file is empty.",)
+
+
+def test_a_column_of_json_without_values_has_no_say_in_its_type(tmp_path: Path) -> None:
+    file = write(tmp_path, '[{"a":null,"b":1}]', "1.json")
+    assert load(file).types == {"a": "VARCHAR", "b": "BIGINT"}
+    table = load([file, write(tmp_path, "a,b\n5,6\n", "2.csv")])
+    assert (table.types, sorted(table.rows, key=str)) == ({"a": "BIGINT", "b": "BIGINT"}, [(5, 6), (None, 1)])

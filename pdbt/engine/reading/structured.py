@@ -31,6 +31,7 @@ _NESTED_AS_TEXT = re.compile(r'"(?:[^"]|"")*"|\b(?:DATE|TIMESTAMP(?: WITH TIME Z
 _NESTED = re.compile(r"(?:STRUCT|MAP|UNION|VARIANT)\b|.*\[[0-9]*\]$", re.DOTALL)
 _MALFORMED = re.compile(r'Malformed JSON in file ".*", (at byte [0-9]+ in (line|record/value) ([0-9]+): .*?)\.? *$', re.MULTILINE)
 _ROW = "pdbt_row"
+_NO_TYPE = '"NULL"'  # of a column of JSON that has no value in any record
 
 
 @dataclass
@@ -80,7 +81,10 @@ class StructuredPart:
         if self.empty:
             return [(name, EMPTY) for name in self.names]
         own = enumerate(zip(self.names, self.types, strict=True))
-        return [(name, self.readings.get(place, Reading(column_type, "other"))) for place, (name, column_type) in own]
+        return [
+            (name, self.readings.get(place, EMPTY if column_type == _NO_TYPE else Reading(column_type, "other")))
+            for place, (name, column_type) in own
+        ]
 
     def adapt(self, targets: Mapping[str, str], _as_text: Collection[str]) -> None:
         """Convert each column to the type that the table has for its name (in lower case)."""
