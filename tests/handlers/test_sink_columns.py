@@ -85,6 +85,21 @@ def test_columns_come_in_any_order_and_case_and_may_be_missing(target: str) -> N
 
 
 @on_each_target
+def test_a_table_that_another_program_changes_while_batches_come_is_looked_at_again(target: str) -> None:
+    with storing(target) as store:
+        assert store({"id": [1], "x": [1.5]}) == 1
+        assert isinstance(store({"id": [2], "x": [1.5], "y": [1]}), BatchRefused)
+        run_in(target, "ALTER TABLE stored ADD COLUMN y BIGINT")
+        assert store({"id": [2], "x": [1.5], "y": [1]}) == 1
+        run_in(target, "DROP TABLE stored", "CREATE TABLE stored (id BIGINT, x BIGINT)")
+        error = store({"id": [3], "x": [2.5]})
+        assert isinstance(error, BatchRefused), error
+        assert "does not hold 2.5 (double)" in str(error)
+        assert store({"id": [4], "x": [2.0]}) == 1
+    assert run_in(target, "SELECT id, x FROM stored") == [(4, 2)]
+
+
+@on_each_target
 def test_a_new_table_has_a_column_for_each_of_the_batch(target: str) -> None:
     twice = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["x", "x"])
     sink = TableSink(target, "stored")

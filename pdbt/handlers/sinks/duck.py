@@ -99,6 +99,10 @@ class DuckDBStore(Store):
             _column(str(name), str(native), kind_of(str(native)), kind) for (name, native), kind in zip(found, schema.types, strict=True)
         ]
 
+    def version(self, table: str) -> object:
+        """Return when the file was opened: no other program changes it while it is."""
+        return self._opened_at
+
     def create(self, table: str, schema: pa.Schema) -> None:
         """Create a table, of DuckDB's own types for these."""
         self._with(schema.empty_table(), f"CREATE TABLE {self.quoted(table)} AS SELECT * FROM {_GIVEN}")  # noqa: S608

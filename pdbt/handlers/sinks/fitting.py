@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -93,6 +94,7 @@ class TableColumn:
         return values
 
 
+@functools.lru_cache(1024)
 def family(kind: pa.DataType | None) -> str:
     """Return the family of a type: values of one family may be equal, whatever their types."""
     import pyarrow as pa
@@ -297,7 +299,7 @@ def as_decimal(digits: int, scale: int) -> Check:
 
         try:
             numbers.exactly(values, pa.decimal256(digits, scale))
-        except pa.ArrowException:
+        except ValueError:  # as Arrow's own are
             return f"a number with more than {digits - scale} digits before its point or {scale} behind it"
         return ""
 

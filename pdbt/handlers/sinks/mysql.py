@@ -142,6 +142,17 @@ class MySQLStore(Store):
         checked = {str(name) for (name,) in self.execute(_JSON_CHECKS, (table,))} if as_json_too else set()
         return [_column(str(name), "json" if name in checked else str(native)) for name, native in found]
 
+    def version(self, table: str) -> object:
+        """Return the columns as the server describes them with no row of the table."""
+        import pymysql
+
+        with self._connection.cursor() as cursor:
+            try:
+                cursor.execute(f"SELECT * FROM {self.quoted(table)} LIMIT 0")  # noqa: S608 - quoted
+            except pymysql.err.ProgrammingError:  # there is no such table
+                return None
+            return [(field.name, field.type_code, field.length, field.scale, field.flags) for field in cursor._result.fields]
+
     def create(self, table: str, schema: pa.Schema) -> None:
         """Create a table; this commits what came before in the transaction, and nothing does."""
         lines = ", ".join(f"{self.quoted(field.name)} {word_for(field.type, _WORDS)}" for field in schema)

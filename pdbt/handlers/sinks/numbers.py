@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from ...connect.kinds import UNKNOWN
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 _MOST_DIGITS = 76  # that an Arrow decimal has
 
 
+@functools.lru_cache(1024)
 def kind_of(kind: pa.DataType) -> str:
     """Return the kind of a type of numbers, as transfers call it."""
     import pyarrow as pa
@@ -59,7 +61,9 @@ def _decimals(values: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
     if pa.types.is_integer(values.type):
         values = values.cast(pa.decimal256(_MOST_DIGITS, 0))
     elif pa.types.is_floating(values.type):
-        values = values.cast(pa.float64()).cast(pa.string())  # the fewest digits that are this number
+        floats = values.cast(pa.float64())
+        found = floats.cast(pa.string()).cast(wanted)  # by the fewest digits that are this number
+        return _required(found, _same_floats(found.cast(pa.string()).cast(pa.float64()), floats))  # Arrow makes 0 of 1e-311
     return values.cast(wanted)
 
 

@@ -39,6 +39,10 @@ _COLUMNS = """
     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
     WHERE a.attrelid = to_regclass(?) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
+_VERSION = """
+    SELECT attrelid, count(*), sum(hashtextextended(format('%s %s %s %s', attnum, attname, atttypid, atttypmod), 0)) FROM pg_attribute
+    WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped GROUP BY 1
+"""
 # SQLSTATEs of what a batch holds: data, constraints, triggers that refuse it, limits, types that do not go together, and names.
 _OF_BATCHES = ("22", "23", "44", "54", "P0", "0A")
 _ALSO_OF_BATCHES = frozenset({"42804", "42846", "428C9", "42701", "42601", "42P16", "42P17", "2BP01"})
@@ -99,6 +103,10 @@ class PostgreSQLStore(Store):
     def columns(self, table: str) -> list[TableColumn]:
         """Return a table's columns; of a domain, the type that is behind it."""
         return [_column(str(name), str(native)) for name, native in self.execute(_COLUMNS, (self.quoted(table),))]
+
+    def version(self, table: str) -> object:
+        """Return a number made of the columns' names and types."""
+        return self.execute(_VERSION, (self.quoted(table),))
 
     def create(self, table: str, schema: pa.Schema) -> None:
         """Create a table."""

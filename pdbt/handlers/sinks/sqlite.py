@@ -79,6 +79,10 @@ class SQLiteStore(Store):
         """Return a table's columns."""
         return [_column(str(name), str(native)) for name, native in self.execute("SELECT name, type FROM pragma_table_info(?)", (table,))]
 
+    def version(self, table: str) -> object:
+        """Return the number that SQLite counts up with each change of any table."""
+        return self.execute("PRAGMA schema_version")
+
     def create(self, table: str, schema: pa.Schema) -> None:
         """Create a table."""
         lines = ", ".join(f"{self.quoted(field.name)} {word_for(field.type, _WORDS)}" for field in schema)

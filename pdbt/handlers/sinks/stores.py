@@ -61,6 +61,10 @@ class Store(ABC):
         """Return a table's columns; none when there is no such table."""
 
     @abstractmethod
+    def version(self, table: str) -> object:
+        """Return what is another when a table's columns are: other programs may change it while batches come."""
+
+    @abstractmethod
     def create(self, table: str, schema: pa.Schema) -> None:
         """Create a table with columns that hold these."""
 

@@ -48,6 +48,7 @@ class TableSink(BaseSink):
                 raise SettingsError(said, "Give it a shorter name.", key="table", received=table)
         self._store: Store | None = None
         self._layout: Layout | None = None
+        self._version: object = None  # of the table when its layout was read
 
     def setup(self) -> None:
         """Open the target, so that a wrong address stops the pipeline before a batch is given in."""
@@ -101,6 +102,8 @@ class TableSink(BaseSink):
         held = store.held(ledger, self.table, self.node, [batch.batch_id for batch in batches]) if batches else {}
         new = [batch for batch in batches if batch.batch_id not in held]
         groups = list(_of_same_columns(batch.table for batch in new))
+        if self._layout is not None and store.version(self.table) != self._version:  # another program has changed it
+            self._layout = None
         # First what changes the table, then rows: MySQL commits what came before a change.
         layout = self._prepared(store, groups) if groups else self._layout
         for rows in groups:
@@ -135,6 +138,7 @@ class TableSink(BaseSink):
                 store.execute(f"DELETE FROM {marks} WHERE table_name = ? AND column_name = ?", (self.table, name))  # noqa: S608 - quoted
             columns = store.columns(self.table) if decided else columns
             open_columns -= decided
+        self._version = store.version(self.table)
         return Layout(store, self.table, columns, open_columns)
 
     def _create(self, store: Store, rows: pa.Table, marks: str) -> None:
