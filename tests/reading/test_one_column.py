@@ -81,6 +81,12 @@ TEXTS = {
     "json": ['{"a":1,"b":2}', '{"a":3,"b":4}', '{"a":5,"b":6}'],
     "point": ["48.85 2.35", "52.52 13.40", "41.90 12.49"],
     "hash": ["#tag one", "#tag two", "#tag three"],
+    "email": ["a@x.org", "b@y.org", "c.d@z.example.org"],
+    "file": [
+        "-rw-r--r-- 1 ada users 4096 Jan  5 12:00 a.txt",
+        "drwxr-xr-x 2 ada users 4096 Jan 15 12:01 b",
+        "-rw-r--r-- 1 bob wheel 12 Feb  1 09:00 c",
+    ],
     "grade": ["Good  work", "Bad   work", "Fine  work"],
 }
 
@@ -92,7 +98,9 @@ def test_one_clean_word_over_text_is_the_header_of_one_column(name: str, times: 
     assert (sniffed.dialect.names, found) == ((name,), [(text,) for text in TEXTS[name] * times])
 
 
-@pytest.mark.parametrize("name", ["phone", "Telefon", "tel", "numero", "iban", "card", "comment", "message", "log", "url", "time", "json"])
+@pytest.mark.parametrize(
+    "name", ["phone", "Telefon", "tel", "numero", "iban", "card", "comment", "message", "log", "url", "time", "json", "file"]
+)
 def test_text_without_a_header_is_not_cut_at_its_spaces(name: str, tmp_path: Path) -> None:
     sniffed, found = read(write(tmp_path, lines(*TEXTS[name] * 3)))
     assert (sniffed.dialect.names, found) == (("column_1",), [(text,) for text in TEXTS[name] * 3])
@@ -183,3 +191,9 @@ def test_lines_of_a_title_over_a_table_of_text_are_a_title(delimiter: str, tmp_p
     content = "Exported by Ada\nSales report\n" + lines(*(delimiter.join(row) for row in [("color", "text"), *rows]))
     sniffed, found = read(write(tmp_path, content))
     assert (sniffed.dialect.names, found, sniffed.dialect.skip_lines) == (("color", "text"), rows, 2)
+
+
+def test_addresses_are_not_cut_at_their_sign(tmp_path: Path) -> None:
+    sniffed, found = read(write(tmp_path, lines("a@x.org", "b@y.org", "c@y.org")))
+    assert len(sniffed.dialect.names) == 1
+    assert [*sniffed.dialect.names, *(text for (text,) in found)][-3:] == ["a@x.org", "b@y.org", "c@y.org"]

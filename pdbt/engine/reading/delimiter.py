@@ -10,7 +10,7 @@ from itertools import islice
 
 from .aligned import spacings
 from .judgement import COMMON, ORDINARY, PRIORS, SAMPLE_RECORDS, Reading, judge, judge_one_column
-from .one_column import is_aligned, is_headed_column, is_json, note_of_column
+from .one_column import are_addresses, is_aligned, is_headed_column, is_json, note_of_column
 from .profile import profile, reads_as_header
 from .separation import NO_DELIMITER, Separation
 
@@ -51,6 +51,8 @@ def find_separation(lines: Sequence[str], *, whole: bool, delimiter: str | None 
     if best.width > 1 and not best.separation.spacing and (is_headed_column(best.records, best.width) or is_json(best.records)):
         note = note_of_column(best.separation.delimiter)
         return replace(judge_one_column(lines, whole_line, whole=whole, values_win=False), notes=(note,))
+    if best.separation.delimiter == "@" and are_addresses(best.records):
+        return judge_one_column(lines, whole_line, whole=whole, values_win=False)
     if best.separation.delimiter in ORDINARY and best.splits_first_line:
         return best
     values = judge_one_column(lines, whole_line, whole=whole, values_win=True)

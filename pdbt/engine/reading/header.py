@@ -319,6 +319,8 @@ def _is_text_header(rows: Sequence[Sequence[str]], width: int) -> bool:
     others = [row for row in body if row != first or width == 1]  # a header may be repeated
     if body and not others:
         return False  # all rows are the same
+    if width == 1 and all(len(_DIGITS.findall(row[0])) > 2 for row in (first, *body)):
+        return False  # numbers in a text, as in the lines below it
     enough = len(body) >= _FEWEST_ROWS_AGAINST
     for column, name in enumerate(first[:width]):
         values = [row[column] for row in others]

@@ -14,6 +14,7 @@ _WORD = re.compile(r"\"?[^\W\d][\w\-./#%]{0,60}\"?")
 _WORDS = re.compile(r"\"?[^\W\d][\w\-/%()]*(?: [\w\-/%()]+){1,4}\"?")
 _PHONE = re.compile(r"(?:\+|00|0(?=\d)|\()[\d ()/.\-]{5,}\d(?:\s*(?:x|ext\.?)\s*\d+)?")
 _CODE = re.compile(r"\d{3} \d{3} \d{4}|\d{4}(?: \d{4}){3}|[A-Z]{2}\d{2}(?: [A-Z\d]{1,4}){3,}")
+_ADDRESS = re.compile(r"[^\s@,;|]+@[^\s@,;|]+\.[^\s@,;|]+")
 _DIGIT = re.compile(r"\d")
 _PAIRS = re.compile(r"99+(?: 99+)+")
 _LEADING_ZERO = re.compile(r"\b0\d")
@@ -65,6 +66,11 @@ def _has_header(records: Sequence[Record], width: int) -> bool:
 def is_json(records: Sequence[Record]) -> bool:
     """Return True if each line is an object or an array of JSON."""
     return all(record.text[:1] in "{[" for record in records) and all(map(_is_json, (record.text for record in records)))
+
+
+def are_addresses(records: Sequence[Record]) -> bool:
+    """Return True if each line is an e-mail address."""
+    return all(_ADDRESS.fullmatch(record.text.strip()) for record in records)
 
 
 def _is_json(text: str) -> bool:
