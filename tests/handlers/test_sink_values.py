@@ -211,6 +211,7 @@ NUMBER_TYPES = [pa.int8(), pa.int32(), pa.int64(), pa.uint64(), pa.float32(), pa
 
 @settings(max_examples=400, deadline=None)
 @example(value=2.225073858507e-311, kind=pa.decimal128(9, 2))  # of which Arrow makes 0
+@example(value=DECIMAL("75.47"), kind=pa.decimal128(38, 37))  # whose digits run over
 @example(value=DECIMAL("19.99"), kind=pa.float64())  # of which Arrow makes 19.990000000000002
 @given(value=ANY_NUMBER, kind=st.sampled_from(NUMBER_TYPES))
 def test_any_number_is_the_same_number_in_a_column_of_any_type_or_does_not_fit(value: Any, kind: pa.DataType) -> None:

@@ -64,7 +64,8 @@ def _decimals(values: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
         floats = values.cast(pa.float64())
         found = floats.cast(pa.string()).cast(wanted)  # by the fewest digits that are this number
         return _required(found, _same_floats(found.cast(pa.string()).cast(pa.float64()), floats))  # Arrow makes 0 of 1e-311
-    return values.cast(wanted)
+    found = values.cast(wanted)
+    return _required(found, found.cast(values.type).equals(values))  # Arrow lets digits run over that 128 bits do not hold
 
 
 def _same_floats(found: pa.ChunkedArray, wanted: pa.ChunkedArray) -> bool:
