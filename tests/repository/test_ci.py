@@ -14,7 +14,7 @@ MAKE = """#!/bin/sh
 echo "$@" >> "$ASKED"
 case "$1" in
     check) echo "a sentence of the checks"; exit "$CHECKS";;
-    tests) echo "=== 3 passed, 1 failed in 2.00s ==="; exit "$TESTS";;
+    test) echo "=== 3 passed, 1 failed in 2.00s ==="; exit "$TESTS";;
 esac
 """
 
@@ -45,6 +45,6 @@ def test_ci_ends_with_the_closing_line_and_the_code_of_what_failed(
     assert "3 passed" in (results / "tests.log").read_text(encoding="utf-8")
     goals = asked.read_text(encoding="utf-8").splitlines()
     assert goals[0] == "install"
-    (ran,) = [goal for goal in goals if goal.startswith("tests ")]
-    assert "SLOW=1 WORKERS=7 " in ran
+    (ran,) = [goal for goal in goals if goal.startswith("test ")]
+    assert "CHECKED=1 SLOW=1 WORKERS=7 " in ran
     assert "--junit-xml=.ci/results/durations.xml" in ran

@@ -55,7 +55,7 @@ def test_constraints_name_a_fitting_release_of_all_that_an_extra_needs(extra: st
 def test_make_installs_the_releases_of_the_constraints(goal: str, checkout: Path, run_process: RunProcess) -> None:
     planned = run_process(["make", "--dry-run", goal, "VENV=none"], cwd=checkout)
     assert planned.code == 0, planned.stderr
-    (install,) = [line for line in planned.stdout.splitlines() if "pip" in line and "install" in line and "echo" not in line]
+    (install,) = {line for line in planned.stdout.splitlines() if "pip" in line and "install" in line and "echo" not in line}
     assert "PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt none/bin/python" in install
     assert "--upgrade" not in install
 
