@@ -55,6 +55,7 @@ _KINDS = {
 _STORED_AS = {"integer": WHOLE, "real": FLOATS, "blob": frozenset({"BLOB"})}
 _DECIMAL = re.compile(r"DECIMAL TEXT\((\d+),\s*(\d+)\)")
 _LIMITS = {"SMALLINT": 2**15, "INTEGER": 2**31, "BIGINT": 2**63}
+_NARROW = ("SMALLINT", "INTEGER")
 _EXACT_INTEGER = 2**53
 _LAST_EXACT = 2**63 - 1024  # the greatest whole number below 2**63 that a double holds
 _COLUMNS_A_QUERY = 400  # of up to four results each, of the 2,000 that a query may have
@@ -94,7 +95,16 @@ def found_columns(declared: Sequence[tuple[str, str]], relation: str, rows: Rows
         seen = [[next(values) for _ in each] for each in looks]
         mixed = [name for (name, _), (least, most, *_) in zip(some, seen, strict=True) if (least, most) == ("integer", "real")]
         rounded = _rounded(mixed, relation, rows)
-        found += [_column(name, native, values, name in rounded) for (name, native), values in zip(some, seen, strict=True)]
+        longer = [
+            name
+            for (name, native), (least, most, *more) in zip(some, seen, strict=True)
+            if least == most == "text" and decimal(declared_kind(native)) is not None and not more[0]
+        ]
+        digits = _digits(longer, relation, rows)
+        found += [
+            _column(name, native, values[:2] + list(digits.get(name, values[2:])), name in rounded)
+            for (name, native), values in zip(some, seen, strict=True)
+        ]
     return found
 
 
@@ -120,12 +130,31 @@ def _looks(name: str, native: str) -> list[str]:
     if " ".join(native.upper().split()) == FLOAT32:
         looks.append(f"min({_is_float(column)})")
     elif decimal(kind) is not None:
+        looks.append(f"min({_is_as_declared(column, kind)})")
+    elif kind in _NARROW:
+        looks += [f"min({column})", f"max({column})"]
+    return looks
+
+
+def _is_as_declared(column: str, kind: str) -> str:
+    """Return the condition that the text of a decimal has the decimals of its declaration, and no more digits."""
+    digits, decimals = decimal(kind) or (0, 0)
+    if decimals:
+        return f"substr({column}, {-decimals - 1}, 1) = '.' AND length({column}) <= {digits + 1}"
+    return f"instr({column}, '.') = 0 AND length({column}) <= {digits}"
+
+
+def _digits(names: Sequence[str], relation: str, rows: Rows) -> dict[str, tuple[int, int]]:
+    """Return how many digits before and behind the point the values of some columns of decimals have."""
+    if not names:
+        return {}
+    looks = []
+    for column in map(quoted, names):
         point = f"instr({column}, '.')"
         whole = f"CASE {point} WHEN 0 THEN length({column}) ELSE {point} - 1 END - (substr({column}, 1, 1) IN ('-', '+'))"
         looks += [f"max({whole})", f"max(CASE {point} WHEN 0 THEN 0 ELSE length({column}) - {point} END)"]
-    elif kind in INTEGERS:
-        looks += [f"min({column})", f"max({column})"]
-    return looks
+    (row,) = rows(f"SELECT {', '.join(looks)} FROM {relation}")
+    return {name: (int(row[2 * place]), int(row[2 * place + 1])) for place, name in enumerate(names)}
 
 
 def _is_float(column: str) -> str:
@@ -133,7 +162,8 @@ def _is_float(column: str) -> str:
     small = f"CAST({column} * {_TO_MULTIPLES} AS INTEGER) = {column} * {_TO_MULTIPLES}"
     split = f"{column} * {_SPLITTER} - ({column} * {_SPLITTER} - {column}) = {column}"
     finite = f"CASE WHEN abs({column}) * {_TO_MULTIPLES} < {_NORMAL} THEN {small} ELSE {split} END"
-    return f"CASE WHEN abs({column}) <= {_GREATEST_FLOAT} THEN {finite} ELSE abs({column}) = 9e999 END"
+    others = f"CASE WHEN abs({column}) <= {_GREATEST_FLOAT} THEN {finite} ELSE abs({column}) = 9e999 END"
+    return f"CASE WHEN abs({column}) BETWEEN 1.2e-38 AND 3.4e38 THEN {split} ELSE {others} END"
 
 
 def _rounded(names: Sequence[str], relation: str, rows: Rows) -> set[str]:
@@ -175,11 +205,11 @@ def _of_values(declared: str, more: Sequence[Any]) -> str:
     """Return the kind that holds all values of a column: the declared one, or a wider one, for SQLite keeps what it is given."""
     if declared == "DOUBLE" and more:
         return "FLOAT" if more[0] else declared
-    if declared in INTEGERS:
+    if declared in _NARROW:
         least, most = more
         wide_enough = (kind for kind in INTEGERS[INTEGERS.index(declared) :] if -_LIMITS[kind] <= least and most < _LIMITS[kind])
         return next(wide_enough)
-    if (digits := decimal(declared)) is not None:
+    if (digits := decimal(declared)) is not None and len(more) > 1:  # not all as it says
         whole, decimals = max(more[0], digits[0] - digits[1]), max(more[1], digits[1])
         if whole + decimals > MAX_DIGITS:
             whole, decimals = more
