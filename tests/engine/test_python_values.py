@@ -108,7 +108,6 @@ class Colour(enum.Enum):
         pd.Series([pd.offsets.MonthEnd(1)], dtype=object),
         pd.Series([decimal.Decimal("1234567890123456789012345678901234567890.1")], dtype=object),
     ],
-    ids=str,
 )
 def test_what_would_be_altered_is_refused_by_name(tmp_path: Path, values: Any) -> None:
     with pytest.raises(BuildError) as caught:
