@@ -197,26 +197,35 @@ class DuckDB:
         target, names = sql.table_name(writing.table), sql.listed(column.name for column in writing.columns)
         values = ", ".join(f"CAST({sql.quoted(column.name)} AS {column.native})" for column in writing.columns)
         is_new = writing.mode == "replace" or not writing.exists
-        is_referred_to = writing.mode == "replace" and writing.exists and self._is_referred_to(writing.table)
-        if is_referred_to and not writing.same:
+        referred = self._referred(writing.table) if writing.mode == "replace" and writing.exists else ()
+        if referred and not writing.same:
             raise TransferRefused(
                 f"{writing.table} has other columns, and foreign keys of other tables refer to it.",
                 "Replace it with the columns that it has, or drop what refers to it.",
             )
+        keyed = sql.keyed(writing, referred)
+        if keyed is not None:
+            self._merge(connection, keyed, sql.DELETE_OTHERS)
+            return
         create = [self.create_statement(writing.table, writing.columns, writing.key)]
         if writing.mode == "replace" and writing.exists:
-            create = [f"DELETE FROM {target}"] if is_referred_to else self.reshape_statements(writing)
+            create = [f"DELETE FROM {target}"] if referred else self.reshape_statements(writing)
         for statement in create if is_new else self.alter_statements(writing):
             connection.execute(statement)
-        if writing.mode != "upsert":
+        if writing.mode == "upsert":
+            self._merge(connection, writing)
+        else:
             connection.execute(f"INSERT INTO {target} ({names}) SELECT {values} FROM {sql.quoted(ROWS)}")
-            return
-        staging = sql.quoted(STAGING)
+
+    def _merge(self, connection: duckdb.DuckDBPyConnection, writing: Writing, before: str = "") -> None:
+        """Bring the rows into the target by key, after another statement, as `sql.DELETE_OTHERS`."""
+        target, staging = sql.table_name(writing.table), sql.quoted(STAGING)
         shown = ", ".join(f"CAST({sql.quoted(column.name)} AS {column.native}) AS {sql.quoted(column.name)}" for column in writing.columns)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {staging} AS SELECT {shown} FROM {sql.quoted(ROWS)}")
         sql.refuse_bad_keys(writing, *connection.execute(sql.bad_keys_select(staging, writing.key)).fetchall()[0])
         on = sql.same_key(writing.key, sql.texts_of(writing, '({} COLLATE "C")'))
-        for statement in sql.merge_statements(target, staging, writing.columns, writing.key, on=on):
+        first, update = ([before.format(target=target, staging=staging, on=on)], _changed(writing)) if before else ([], sql.UPDATE)
+        for statement in [*first, *sql.merge_statements(target, staging, writing.columns, writing.key, update, on=on)]:
             connection.execute(statement)
         connection.execute(f"DROP TABLE {staging}")
 
@@ -241,14 +250,15 @@ class DuckDB:
         texts = [(kind, one, str(comment).replace("'", "''")) for kind, one, comment in said if comment is not None]
         return [f"COMMENT ON {kind} {one} IS '{text}'" for kind, one, text in texts]
 
-    def _is_referred_to(self, table: Table) -> bool:
-        """Return True if a foreign key of another table refers to a table; DuckDB then lets no other one take its place."""
+    def _referred(self, table: Table) -> tuple[str, ...]:
+        """Return the columns by which rows of other tables refer to those of a table; DuckDB then lets no other one take its place."""
         name = table.name.replace("'", "''")
         select = (
-            "SELECT 1 FROM duckdb_constraints() WHERE constraint_type = 'FOREIGN KEY' AND database_name = current_database()"
-            f" AND lower(referenced_table) = lower('{name}')"
+            "SELECT referenced_column_names FROM duckdb_constraints() WHERE constraint_type = 'FOREIGN KEY'"
+            f" AND database_name = current_database() AND lower(referenced_table) = lower('{name}')"
         )
-        return bool(self._rows(f"{select} AND lower(table_name) <> lower('{name}')"))
+        found = self._rows(f"{select} AND lower(table_name) <> lower('{name}') ORDER BY constraint_index LIMIT 1")
+        return tuple(found[0][0]) if found else ()
 
     def _catalogue(self, function: str, columns: str, table: Table) -> list[tuple[Any, ...]]:
         """Return what DuckDB knows of a table."""
@@ -286,6 +296,12 @@ class DuckDB:
             yield
         except (duckdb.Error, OSError, pa.ArrowException) as error:  # the latter two once rows have begun to come
             raise TransferFailed(f"{self.address.label}: {on_one_line(error).rstrip('.')}.", "The target is as it was.") from error
+
+
+def _changed(writing: Writing) -> str:
+    """Return the shape of an UPDATE of the rows that differ: DuckDB takes no update of an indexed column of a row that others refer to."""
+    rest = [sql.quoted(column.name).replace("{", "{{").replace("}", "}}") for column in writing.columns if column.name not in writing.key]
+    return f"{sql.UPDATE} AND ({' OR '.join(f't.{name} IS DISTINCT FROM s.{name}' for name in rest)})"
 
 
 def _with_own_fields(

@@ -34,11 +34,11 @@ from .kinds import UNKNOWN, decimal, element
 from .mysql_catalog import COLLATIONS, COLUMNS, JSON_CHECKS, SCHEMA, TABLES
 from .mysql_grants import allows_create
 from .mysql_load import Load, execute, is_bytes, load_rows
-from .mysql_replace import CASCADES, TIED, reshaping
+from .mysql_replace import CASCADES, TIED, referred, reshaping
 from .mysql_rows import row_batches
 from .mysql_tls import tls_arguments
 from .mysql_types import NATIVE, besides_type, described, kind_of
-from .mysql_upsert import BYTEWISE, merge, require_keys
+from .mysql_upsert import BYTEWISE, exchange_rows, merge, require_keys
 from .values import convert
 
 if TYPE_CHECKING:
@@ -263,10 +263,8 @@ class MySQL:
             )
 
     def _exchange_rows(self, connection: Any, writing: Writing, staging: Table) -> None:
-        """Replace rows and keep the table, because foreign keys or triggers belong to it."""
-        target, names = writing.table, sql.listed(column.name for column in writing.columns)
-        execute(connection, f"DELETE FROM {sql.table_name(target)}")
-        execute(connection, f"INSERT INTO {sql.table_name(target)} ({names}) SELECT {names} FROM {sql.table_name(staging)}")
+        """Replace rows and keep the table."""
+        exchange_rows(connection, writing, sql.table_name(staging), referred(self._rows, writing.table))
         connection.commit()
 
     def _append(self, connection: Any, writing: Writing, batches: Iterator[pa.RecordBatch]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pymysql
@@ -19,6 +20,7 @@ BYTEWISE = """
     WHERE collation_name IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin') ORDER BY collation_name DESC LIMIT 1
 """
 _DUPLICATE = 1062
+_DELETE_OTHERS = "DELETE t FROM {target} AS t LEFT JOIN {staging} AS s ON {on} WHERE s.{first} IS NULL"
 _UPDATE = "UPDATE {target} AS t JOIN {staging} AS s ON {on} SET {set}"
 _FORGET = "DELETE s FROM {staging} AS s JOIN {target} AS t ON {on}"  # MariaDB joins by hash only where it is set to
 
@@ -54,3 +56,26 @@ def merge(connection: Connection[Any], writing: Writing, staging: str) -> None:
             "If its collation takes texts for the same that differ in case, accents or spaces at the end, give it a binary one.",
             column=next(iter(texts)),
         ) from error
+
+
+def exchange_rows(connection: Connection[Any], writing: Writing, staging: str, referred: Sequence[str]) -> None:
+    """Replace the rows of a table that stays, because foreign keys or triggers belong to it.
+
+    Args:
+        connection: in a transaction.
+        writing: what is written.
+        staging: the table of the new rows, quoted.
+        referred: the columns by which rows of other tables refer to those of the target: what arrives under the same key stays a row.
+    """
+    target, names = sql.table_name(writing.table), sql.listed(column.name for column in writing.columns)
+    keyed = sql.keyed(writing, referred)
+    if keyed is None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DELETE FROM {target}")
+            cursor.execute(f"INSERT INTO {target} ({names}) SELECT {names} FROM {staging}")
+        return
+    require_keys(connection, keyed, staging)
+    on, first = sql.same_key(keyed.key, sql.texts_of(keyed, AS_BYTES)), sql.quoted(keyed.key[0])
+    with connection.cursor() as cursor:
+        cursor.execute(_DELETE_OTHERS.format(target=target, staging=staging, on=on, first=first))
+    merge(connection, keyed, staging)

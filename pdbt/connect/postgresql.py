@@ -31,8 +31,8 @@ from .divided import read_divided, why_undivided
 from .faults import postgresql_fault
 from .kinds import MAX_DIGITS, UNKNOWN, arrow_type, decimal, element, own
 from .postgresql_reasons import reason_of
-from .postgresql_replace import cascading, copied_indexes, reshaping, stays, swap
-from .postgresql_types import NATIVE, SENDER, enum_labels, kind_of, open_kind
+from .postgresql_replace import cascading, copied_indexes, referred, reshaping, stays, swap
+from .postgresql_types import LOOSE, NATIVE, SENDER, enum_labels, kind_of, open_kind
 from .values import convert, mapped, refused
 
 if TYPE_CHECKING:
@@ -50,12 +50,6 @@ _TABLES = """
 _COLUMNS = """
     SELECT attname, format_type(atttypid, atttypmod), atthasdef OR attidentity <> '' FROM pg_attribute
     WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum
-"""
-# Texts that differ in case or accents may be the same to a collation (of PostgreSQL 12 and later), and are to the type citext.
-_LOOSE = """
-    SELECT attname FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid LEFT JOIN pg_collation c ON c.oid = attcollation
-    WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
-    AND (t.typname = 'citext' OR to_jsonb(c) ->> 'collisdeterministic' = 'false')
 """
 _OVERRIDING = "OVERRIDING SYSTEM VALUE "  # a column that is GENERATED ALWAYS takes what arrives, too
 
@@ -246,6 +240,10 @@ class PostgreSQL:
                 "Replace it with the columns that it has, or drop what belongs to it.",
             )
         staging, names = self._staged(session, writing, source), sql.listed(column.name for column in writing.columns)
+        keyed = sql.keyed(writing, referred(self._rows, target))
+        if keyed is not None:
+            self._merge(session, keyed, staging, sql.DELETE_OTHERS)
+            return
         session.execute(f"DELETE FROM {sql.table_name(target)}")
         self._reshape(session, writing, target)
         session.execute(f"INSERT INTO {sql.table_name(target)} ({names}) {_OVERRIDING}SELECT {names} FROM {staging}")
@@ -265,18 +263,22 @@ class PostgreSQL:
 
     def _upsert(self, session: Session, writing: Writing, source: Source) -> None:
         self._prepare(session, writing)
+        self._merge(session, writing, self._staged(session, writing, source))
+
+    def _merge(self, session: Session, writing: Writing, staging: str, before: str = "") -> None:
+        """Bring staged rows into the target by key, after another statement, as `sql.DELETE_OTHERS`."""
         target, as_bytes = sql.table_name(writing.table), self._loose_keys(writing)
-        staging = self._staged(session, writing, source)
         sql.refuse_bad_keys(writing, **session.rows(sql.bad_keys_select(staging, writing.key, as_bytes))[0])
         session.execute(f"CREATE INDEX ON {staging} ({sql.listed(writing.key)})", f"ANALYZE {staging}")
         # Nobody else may add a row of the same key between the two statements; readers go on.
         session.execute(f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
         on = sql.same_key(writing.key, as_bytes, indexed=False)
-        session.execute(*sql.merge_statements(target, staging, writing.columns, writing.key, overriding=_OVERRIDING, on=on))
+        first = [before.format(target=target, staging=staging, on=on)] if before else []
+        session.execute(*first, *sql.merge_statements(target, staging, writing.columns, writing.key, overriding=_OVERRIDING, on=on))
 
     def _loose_keys(self, writing: Writing) -> dict[str, str]:
         """Return the expression by whose value a key compares by its bytes, of those that the target compares in another way."""
-        loose = {str(name) for (name,) in self._rows(_LOOSE, sql.table_name(writing.table))}
+        loose = {str(name) for (name,) in self._rows(LOOSE, sql.table_name(writing.table))}
         return {name: '{}::text COLLATE "C"' for name in writing.key if name in loose}
 
     def _staged(self, session: Session, writing: Writing, source: Source) -> str:

@@ -33,6 +33,13 @@ _CASCADES = """
     SELECT conrelid::regclass::text FROM pg_constraint
     WHERE confrelid = to_regclass(%s) AND contype = 'f' AND confdeltype IN ('c', 'n', 'd') AND conrelid <> confrelid ORDER BY 1
 """
+# The columns by which rows of other tables refer to a table's; those of the primary key first, as most do.
+_REFERRED = """
+    SELECT (SELECT array_agg(attname::text ORDER BY place) FROM unnest(k.confkey) WITH ORDINALITY AS u(number, place)
+            JOIN pg_attribute ON attrelid = k.confrelid AND attnum = number HAVING bool_and(attnotnull))
+    FROM pg_constraint k LEFT JOIN pg_index i ON i.indexrelid = k.conindid
+    WHERE k.confrelid = to_regclass(%s) AND k.contype = 'f' AND k.conrelid <> k.confrelid ORDER BY i.indisprimary DESC, k.oid LIMIT 1
+"""
 _GRANTS = """
     SELECT a.privilege_type, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, a.is_grantable
     FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = to_regclass(%s) AND a.grantee <> c.relowner
@@ -57,6 +64,12 @@ def stays(rows: Rows, target: Table) -> bool:
 def cascading(rows: Rows, target: Table) -> list[str]:
     """Return the tables whose rows would be deleted or changed with those of a table."""
     return [str(name) for (name,) in rows(_CASCADES, table_name(target))]
+
+
+def referred(rows: Rows, target: Table) -> tuple[str, ...]:
+    """Return the columns by which rows of other tables refer to those of a table; none where no table does, or where they may be NULL."""
+    found = rows(_REFERRED, table_name(target))
+    return tuple(found[0][0] or ()) if found else ()
 
 
 def reshaping(table: str, writing: Writing) -> list[str]:

@@ -48,6 +48,12 @@ SENDER = "SELECT typsend::regproc::text FROM pg_type WHERE oid = to_regtype(%s)"
 _LABELS = "SELECT quote_literal(enumlabel) FROM pg_enum WHERE enumtypid = to_regtype(%s) ORDER BY enumsortorder"
 _NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
 _TEXT = re.compile(r"character( varying)?(\(\d+\))?|\"char\"")
+# Texts that differ in case or accents may be the same to a collation (of PostgreSQL 12 and later), and are to the type citext.
+LOOSE = """
+    SELECT attname FROM pg_attribute a JOIN pg_type t ON t.oid = atttypid LEFT JOIN pg_collation c ON c.oid = attcollation
+    WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
+    AND (t.typname = 'citext' OR to_jsonb(c) ->> 'collisdeterministic' = 'false')
+"""
 
 
 def kind_of(native: str) -> str:

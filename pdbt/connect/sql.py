@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from .base import Column, Reading, Table, TransferRefused, Writing
 
+# For a target whose rows other tables refer to: what arrives under the same key stays the same row.
+DELETE_OTHERS = "DELETE FROM {target} AS t WHERE NOT EXISTS (SELECT 1 FROM {staging} AS s WHERE {on})"
 UPDATE = "UPDATE {target} AS t SET {set} FROM {staging} AS s WHERE {on}"
 
 
@@ -100,6 +103,12 @@ def same_key(key: Sequence[str], as_bytes: Mapping[str, str] | None = None, *, i
         if shape is not None:
             conditions.append(f"{shape.format(one)} = {shape.format(other)}")
     return " AND ".join(conditions)
+
+
+def keyed(writing: Writing, referred: Sequence[str]) -> Writing | None:
+    """Return how rows are replaced one by one, by the key that other tables refer to; None where that need not or cannot be."""
+    arriving = {column.name for column in writing.columns}
+    return replace(writing, key=tuple(referred)) if referred and writing.same and arriving.issuperset(referred) else None
 
 
 def texts_of(writing: Writing, shape: str) -> dict[str, str]:

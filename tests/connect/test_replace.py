@@ -117,8 +117,9 @@ def test_a_table_that_others_refer_to_is_replaced_where_that_harms_nothing(place
     )
     assert replaced(origin, target) == [(7, "seven"), (8, "eight")]
     target.execute("INSERT INTO child VALUES (8)")
+    assert replaced(origin, target) == [(7, "seven"), (8, "eight")]
     with pytest.raises(TransferFailed):
-        transfer(origin.url, target.url, table="t")
+        transfer(origin.url, target.url, query="SELECT * FROM t WHERE id = 7", target="t")
     assert target.execute(ROWS) == [(7, "seven"), (8, "eight")]
 
 
