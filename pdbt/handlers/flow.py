@@ -22,9 +22,10 @@ SetAside = Callable[[Letter, Parcel], None]
 class Flow:
     """The tasks of a pipeline.
 
-    What is under way is bounded twice: a node gets no task while a node after it has `limit` tasks waiting, and producers make no
-    further part while `limit` parts, or `memory` bytes, are under way. Nodes wait only for nodes after them and producers for all,
-    so that the last nodes can always go on and nobody waits in a circle.
+    Two bounds hold for all that is under way: a node gets no task while a node after it has `limit` tasks waiting, and producers make
+    no further part while `limit` parts, or `memory` bytes, are under way. The oldest round of a producer, and of those that it is
+    joined with, is bounded by its own parts alone, so that the bounds of later rounds cannot stop what these wait for. To the same
+    end a producer works on its rounds in their order, also on those that are tried again.
     """
 
     def __init__(self, graph: HandlerGraph, folder: Parcels, limit: int, memory: int) -> None:
@@ -46,11 +47,13 @@ class Flow:
         self._numbers = itertools.count()
         self._positions = {name: position for position, name in enumerate(graph.nodes)}
         self._upstream = {name: graph.upstream(name) for name, node in graph.nodes.items() if node.joins_several}
+        self._joined = _joined(graph, self._upstream)
         self._open_parts = 0
         self._coming: Counter[str] = Counter()
         self._coming_bytes = 0
         self.set_aside: SetAside = lambda letter, parcel: None  # what becomes of one half of a join whose other half failed
         self._making: set[Task] = set()  # tasks of producers that have a part in hand; one that waits to go on has none
+        self._postponed: set[Task] = set()  # tasks that failed and are to be put back later
 
     def give(self, name: str, batch_id: str, parcel: Parcel | None, *, collect: bool = False) -> Round:
         """Give a producer a batch, or the word to make its own; one that it has under way already is not given twice."""
@@ -86,17 +89,27 @@ class Flow:
         if not queue or not self._room_after(name):
             return None
         if queue[0].part is None:
-            if not self._room_for_part(queue[0]):
+            if self._follows_postponed(queue[0]) or not self._room_for_part(queue[0]):
                 return None
             self._making.add(queue[0])
         queue[0].began = time.monotonic()
         return queue.popleft()
 
+    def postpone(self, task: Task) -> None:
+        """Note that a task failed and is to be put back later."""
+        self._making.discard(task)
+        self._postponed.add(task)
+
     def put_back(self, task: Task) -> None:
-        """Put a task before all others of its node, to be done again."""
+        """Put a task that is to be done again before all later ones of its node.
+
+        Before all others is not enough: of two that come back, the older one would wait behind a later round, which may wait for it.
+        """
         task.seen = 0
         self._making.discard(task)
-        self._queues[task.node].appendleft(task)
+        self._postponed.discard(task)
+        queue = self._queues[task.node]
+        queue.insert(sum(other.number < task.number for other in queue), task)
 
     def may_go_on(self, task: Task) -> bool:
         """Whether a task that has sent one of its batches may make the next."""
@@ -188,15 +201,22 @@ class Flow:
     def _room_after(self, name: str) -> bool:
         return all(len(self._queues[dependent]) < self._limit for dependent in self.graph.dependents[name])
 
-    def _room_for_part(self, task: Task) -> bool:
-        """Whether a producer may make a part: always one that another producer has made, since a join may wait for just that.
+    def _follows_postponed(self, task: Task) -> bool:
+        """Return True if an earlier round of a joined producer is to be tried again: a later one could keep its worker, and wait for it."""
+        return len(self._joined[task.node]) > 1 and any(
+            other.node == task.node and other.number < task.number and other.round is not task.round for other in self._postponed
+        )
 
-        The oldest round is bounded by its own parts alone: those of later rounds may wait for a producer that is still at this one.
+    def _room_for_part(self, task: Task) -> bool:
+        """Return True if a producer may make a part: always one that another producer has made, since a join may wait for just that.
+
+        The oldest round of those that are joined is bounded by its own parts alone: later parts may wait for one that is still at it.
         """
         if task.round.made[task.node] < max(task.round.made.values()):
             return True
         under_way = self._open_parts + len(self._making)
-        if task.round is next(iter(self.rounds.values())):
+        joined = self._joined[task.node]
+        if task.round is next(round_ for round_ in self.rounds.values() if not joined.isdisjoint(round_.made)):
             under_way = len(task.round.parts) + sum(other.round is task.round for other in self._making)
         return under_way < self._limit and (self._folder.size < self._memory or under_way == 0)
 
@@ -288,6 +308,15 @@ class Flow:
                 letter = Letter(name, batch_id, "what it is to be joined with failed", round_.batch_id, number, place, origin, half=True)
                 self.set_aside(letter, parcel)
         self._folder.let_go(parcel for parcels in came.values() for _, parcel in parcels)
+
+
+def _joined(graph: HandlerGraph, upstream: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """Return for each producer those whose batches may wait for its own: itself, and all that joins connect it with."""
+    joined = {name: frozenset([name]) for name in graph.producers}
+    for names in upstream.values():
+        together = frozenset[str]().union(*(joined[name] for name in names if name in joined))
+        joined.update(dict.fromkeys(together, together))
+    return joined
 
 
 def _in_order(came: Sequence[tuple[Place, Parcel]]) -> Parcel:

@@ -351,6 +351,7 @@ class LocalRun:
                 )
             )
             return
+        self._flow.postpone(task)
         timer = threading.Timer(self._rules.retry_seconds * 2 ** (task.errors - 1), lambda: self._put_back(task, timer))
         timer.daemon = True
         self._timers.add(timer)
