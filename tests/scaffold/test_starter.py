@@ -355,19 +355,39 @@ def test_rows_that_do_not_fit_are_told_of(tmp_path: Path) -> None:
     assert any('1 row does not fit: a run stops there, unless pdbt.toml says on_error = "reject"' in note for note in table.notes)
 
 
-def test_interrupted_while_it_reads_it_ends_without_a_word(tmp_path: Path, start_process: StartProcess) -> None:
+# Has the reading of a source go on without end, and shows by a file that grows that DuckDB is at it. With one thread, that of Python,
+# DuckDB looks for signals while it works.
+READS_ON = """
+import os, sys
+from pdbt.cli import main
+from pdbt.scaffold import profile
+
+def reads_on(connection):
+    def create(select, columns):
+        more = "SELECT number FROM range(1000000000000) AS numbers(number) WHERE number % 1000 = 0"
+        connection.execute("SET threads = 1")
+        connection.execute(f"COPY (SELECT id FROM ({select}) UNION ALL {more}) TO '{os.environ['SHOWN']}' (FORMAT csv)")
+    return create
+
+profile._table_maker = reads_on
+sys.exit(main())
+"""
+
+
+def test_interrupted_while_it_reads_it_ends_without_a_word(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, start_process: StartProcess
+) -> None:
     """DuckDB ends its query with an error of its own, which is no fault of pdbt's to report."""
-    with (tmp_path / "orders.csv").open("w", encoding="utf-8") as file:
-        file.write("id,name,amount\n")
-        file.writelines(f"{n},name {n},{n}.5\n" for n in range(2_000_000))
-    command = [sys.executable, "-m", "pdbt", "new", "shop", "--data", "orders.csv"]
-    process = start_process(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)})
+    write(tmp_path, "orders.csv", "id,name,amount\n" + "".join(f"{n},name {n},{n}.5\n" for n in range(1000)))
+    shown = tmp_path_factory.mktemp("shown") / "read.csv"
+    command = [sys.executable, "-c", READS_ON, "new", "shop", "--data", "orders.csv"]
+    process = start_process(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path), "SHOWN": str(shown)})
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while not list(tmp_path.glob(f"{PREFIX}*/{PREFIX}*")):
+    while not any(path.stat().st_size for path in shown.parent.iterdir()):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    time.sleep(0.3)
+    assert list(tmp_path.glob(f"{PREFIX}*/{PREFIX}*"))
     process.send_signal(signal.SIGINT)
     seen = process.communicate(timeout=DEADLINE_SECONDS)
     assert (process.returncode, *seen) == (130, "", "")
