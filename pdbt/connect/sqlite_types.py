@@ -58,7 +58,7 @@ _LIMITS = {"SMALLINT": 2**15, "INTEGER": 2**31, "BIGINT": 2**63}
 _NARROW = ("SMALLINT", "INTEGER")
 _EXACT_INTEGER = 2**53
 _LAST_EXACT = 2**63 - 1024  # the greatest whole number below 2**63 that a double holds
-_COLUMNS_A_QUERY = 400  # of up to four results each, of the 2,000 that a query may have
+_COLUMNS_A_QUERY = 400  # of up to three results each, of the 2,000 that a query may have
 # A double is a float when its first 24 bits (by Veltkamp's splitting) are all that it has, below the greatest float; what is less than
 # the least normal float is a multiple of 2**-149. The factors are products of numbers that SQLite reads exactly.
 _GREATEST_FLOAT = "(16777215.0 * 4503599627370496.0 * 4503599627370496.0)"
@@ -92,7 +92,7 @@ def found_columns(declared: Sequence[tuple[str, str]], relation: str, rows: Rows
         looks = [_looks(name, native) for name, native in some]
         (row,) = rows(f"SELECT {', '.join(look for each in looks for look in each)} FROM {relation}")
         values = iter(row)
-        seen = [[next(values) for _ in each] for each in looks]
+        seen = [_seen(*(next(values) for _ in each)) for each in looks]
         mixed = [name for (name, _), (least, most, *_) in zip(some, seen, strict=True) if (least, most) == ("integer", "real")]
         rounded = _rounded(mixed, relation, rows)
         longer = [
@@ -123,10 +123,10 @@ def sent(column: Column) -> str:
 
 
 def _looks(name: str, native: str) -> list[str]:
-    """Return the expressions by which a column is looked at: the first and last of its values' types, and what its own type asks."""
+    """Return the expressions by which a column is looked at: its values' types, and what its own type asks."""
     column, kind = quoted(name), declared_kind(native)
-    stored = f"CASE WHEN {column} IS NOT NULL THEN typeof({column}) END"
-    looks = [f"min({stored})", f"max({stored})"]
+    # This is half as much work as the least and the greatest of them.
+    looks = [f"group_concat(DISTINCT typeof({column})) FILTER (WHERE {column} IS NOT NULL)"]
     if " ".join(native.upper().split()) == FLOAT32:
         looks.append(f"min({_is_float(column)})")
     elif decimal(kind) is not None:
@@ -134,6 +134,14 @@ def _looks(name: str, native: str) -> list[str]:
     elif kind in _NARROW:
         looks += [f"min({column})", f"max({column})"]
     return looks
+
+
+def _seen(types: str | None, *more: Any) -> list[Any]:
+    """Return the first and last of the types of a column's values, in alphabetical order, and what else was seen of it."""
+    if not types:
+        return [None, None, *more]
+    found = types.split(",")
+    return [min(found), max(found), *more]
 
 
 def _is_as_declared(column: str, kind: str) -> str:
@@ -150,9 +158,10 @@ def _digits(names: Sequence[str], relation: str, rows: Rows) -> dict[str, tuple[
         return {}
     looks = []
     for column in map(quoted, names):
-        point = f"instr({column}, '.')"
-        whole = f"CASE {point} WHEN 0 THEN length({column}) ELSE {point} - 1 END - (substr({column}, 1, 1) IN ('-', '+'))"
-        looks += [f"max({whole})", f"max(CASE {point} WHEN 0 THEN 0 ELSE length({column}) - {point} END)"]
+        point = f"nullif(instr({column}, '.'), 0)"
+        sign = f"({column} < '.' COLLATE BINARY)"  # a text that begins with + or -
+        whole = f"coalesce({point} - 1, length({column})) - {sign}"
+        looks += [f"max({whole})", f"coalesce(max(length({column}) - {point}), 0)"]
     (row,) = rows(f"SELECT {', '.join(looks)} FROM {relation}")
     return {name: (int(row[2 * place]), int(row[2 * place + 1])) for place, name in enumerate(names)}
 
@@ -171,7 +180,7 @@ def _rounded(names: Sequence[str], relation: str, rows: Rows) -> set[str]:
     if not names:
         return set()
     beyond = [
-        f"typeof({name}) = 'integer' AND {name} NOT BETWEEN -{_EXACT_INTEGER} AND {_EXACT_INTEGER}"
+        f"{name} NOT BETWEEN -{_EXACT_INTEGER} AND {_EXACT_INTEGER} AND typeof({name}) = 'integer'"
         f" AND ({name} > {_LAST_EXACT} OR CAST(CAST({name} AS REAL) AS INTEGER) <> {name})"
         for name in map(quoted, names)
     ]
