@@ -15,6 +15,7 @@ from pdbt.connect import transfer
 from pdbt.connect.base import Reading, TransferRefused
 from pdbt.connect.connections import resolve_name
 from pdbt.connect.engines import open_engine
+from pdbt.connect.sqlite_types import found_columns
 from pdbt.handlers import HandlerNode, PipelineExecutor, PipelineFailed, SqlSource
 from tests.connect.databases import Place
 
@@ -39,6 +40,33 @@ def test_floats_of_32_bits_stay_such_by_way_of_sqlite(places: dict[str, Place], 
     transfer(places["sqlite"].url, f"duckdb:///{tmp_path / 'back.duckdb'}", table="t")
     transfer(places["sqlite"].url, places["duckdb"].url, table="t", target="back")
     assert places["duckdb"].execute("SELECT typeof(x), x FROM back") == places["duckdb"].execute("SELECT typeof(x), x FROM o")
+
+
+@pytest.mark.parametrize(
+    ("values", "kinds", "looks"),
+    [
+        ("(1, 0.5, '1.25', 'a'), (NULL, NULL, NULL, NULL), (2, 0.25, '-7.00', x'')", ("INTEGER", "FLOAT", "DECIMAL(5,2)", ""), 1),
+        ("(1, 0.1, '1.25', 'a')", ("INTEGER", "DOUBLE", "DECIMAL(5,2)", "VARCHAR"), 1),
+        ("(3000000000, 1.5, '-.125', x'')", ("BIGINT", "FLOAT", "DECIMAL(6,3)", "BLOB"), 2),
+        ("(1, 1.5, '+12345.6', 1.5), (1.5, 1.5, '7', 2)", ("DOUBLE", "FLOAT", "DECIMAL(7,2)", "DOUBLE"), 3),
+        ("(NULL, NULL, NULL, NULL)", ("INTEGER", "FLOAT", "DECIMAL(5,2)", "VARCHAR"), 1),
+    ],
+)
+def test_values_that_are_as_declared_are_looked_at_in_one_pass(values: str, kinds: tuple[str, ...], looks: int) -> None:
+    declared = [("n", "INT"), ("x", "FLOAT32"), ("d", "DECIMAL TEXT(5,2)"), ("o", "")]
+    asked = []
+    connection = sqlite3.connect(":memory:")
+    connection.execute(f"CREATE TABLE t ({', '.join(f'{name} {native}' for name, native in declared)})")
+    connection.execute(f"INSERT INTO t VALUES {values}")
+
+    def rows(select: str) -> list[tuple[object, ...]]:
+        asked.append(select)
+        return connection.execute(select).fetchall()
+
+    found = found_columns(declared, "t", rows)
+    connection.close()
+    assert tuple(column.kind for column in found) == kinds
+    assert len(asked) == looks
 
 
 @given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=20), st.booleans())
