@@ -25,7 +25,7 @@ _EXACT = 2**53  # up to here a double holds every whole number
 
 @dataclass(frozen=True)
 class Arrived:
-    """What a script has brought.
+    """Rows that a script has fetched.
 
     Attributes:
         path: the Parquet file.

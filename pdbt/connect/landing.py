@@ -87,7 +87,7 @@ def _note_future(script: Script, landed: Path, note: Callable[[str], None] | Non
     if found is not None and lies_in_future(found.value, datetime.datetime.now(datetime.UTC)):
         note(
             f"{script.label}: the highest {script.cursor} is {found.value}, which lies in the future: new rows with lower ones are not"
-            " fetched. Mend that row at its origin, or leave it out in the script, then run with --full."
+            " fetched. Fix that row at its origin, or leave it out in the script, then run with --full."
         )
 
 

@@ -1,4 +1,4 @@
-"""What a column of a target holds less than its kind: texts up to a length, times without fractions, small numbers, certain words.
+"""Limits of a target's columns within their kind: texts up to a length, times without fractions, small numbers, certain words.
 
 A database cuts, rounds or pads some of what does not fit without a word. So each batch for a table that is there is looked at first.
 """

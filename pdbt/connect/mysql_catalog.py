@@ -1,4 +1,4 @@
-"""What MySQL's catalogue is asked: its tables, their columns, and what belongs to these."""
+"""Queries to MySQL's catalogue: its tables, their columns, and what belongs to these."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a table of MySQL whose rows are replaced: a copy of it takes its place, with the columns that arrive, or only rows go."""
+"""Replacement of a table of MySQL: a copy of it takes its place, with the columns that arrive, or only its rows are exchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a target knows of the rows that a project has appended to it: a receipt in a table beside it, written with the rows or not at all.
+"""Receipts in a target of the rows that a project has appended to it: a table next to it, written with the rows or not at all.
 
 So rows that are there are not appended again when a project forgot that they are: after ``--full``, after its work folder was
 removed, or when a script has another name. A receipt holds how many rows came last and a sum over all their values, whatever their order.

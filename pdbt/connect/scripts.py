@@ -24,7 +24,7 @@ _FAMILIES = {int: "number", float: "number", Decimal: "number"}
 
 
 class Yielded:
-    """What a script's function ``table`` yields or returns, as Arrow batches."""
+    """Rows that a script's function ``table`` yields or returns, as Arrow batches."""
 
     def __init__(self, path: Path, label: str, since: object | None) -> None:
         """Load the script.

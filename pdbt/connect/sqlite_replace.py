@@ -1,4 +1,4 @@
-"""What becomes of a table of SQLite whose rows are replaced: it stays, or is made anew as it was declared, with the new columns."""
+"""Replacement of a table of SQLite: it stays, or is made anew as it was declared, with the new columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NamedRows = Callable[[str], list[dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Anew:
-    """How a table is made anew: what is executed before its rows come, and what afterwards."""
+    """Statements that make a table anew: those before its rows come, and those afterwards."""
 
     statements: list[str]
     afterwards: list[str]

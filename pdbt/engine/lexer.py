@@ -81,7 +81,7 @@ class Token:
 
     @property
     def meant(self) -> bool:
-        """Whether a database does something with it."""
+        """Return True if a database does something with it."""
         return self.kind not in ("space", "comment")
 
 

@@ -22,7 +22,7 @@ TARGET_SCHEMA = "adbc.ingest.target_db_schema"
 
 
 class AdbcError(Exception):
-    """What a driver refused, in its own words.
+    """Refusal of a driver, in its own words.
 
     Attributes:
         reason: what the server said, without the statement that the driver puts before it; empty when it says nothing.

@@ -87,7 +87,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Digits:
-    """What the values of a numeric column need.
+    """Digits that the values of a numeric column need.
 
     Attributes:
         whole: digits before the point, of the value that has most; None without values.

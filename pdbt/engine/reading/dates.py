@@ -76,7 +76,7 @@ class DateShape(NamedTuple):
 
 
 DATE_ORDERS = {"DMY": "day first", "MDY": "month first", "YMD": YEAR_FIRST}
-"""What may be said of the order of dates, and how the names begin of the orders that it means."""
+"""Values of the setting for the order of dates, and how the names begin of the orders that each means."""
 
 _IS_YEAR_FIRST = frozenset({YEAR_FIRST})
 

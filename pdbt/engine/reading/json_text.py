@@ -41,7 +41,7 @@ _SPACES = re.compile(r"[ \t\r\n]*")
 Place = tuple[str, ...]
 """The keys that lead to a value; ``[]`` for any element of a list."""
 BadRecord = Callable[[Record, str], None]
-"""What to do with a record that cannot be kept, and the reason in words."""
+"""Handler of a record that cannot be kept, with the reason in words."""
 
 
 class Number(str):
@@ -120,7 +120,7 @@ class _Numbers:
 
 @dataclass
 class _Survey:
-    """What the records of a file hold, by place: numbers, and keys that differ only in case.
+    """Survey of the records of a file, by place: numbers, and keys that differ only in case.
 
     Attributes:
         numbers: by place.
