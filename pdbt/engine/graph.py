@@ -18,7 +18,6 @@ from .folders import entries, is_folder
 from .organisation import shared_tables
 from .outside import CATALOG, NOTHING, Outside, merged
 from .outside.in_files import is_file
-from .outside.in_python import find_in_python
 from .outside.in_sql import find_in_sql
 from .python_tables import PARAMETERS, argument_names, with_helpers
 from .reading.formats import supported
@@ -266,6 +265,8 @@ def _read_node(project: Path, path: Path, layer: str, reader: Reader) -> Node:
         inputs = tuple(name for name in names if name != PARAMETERS)
         text = with_helpers(path, text)
         parameters = None if PARAMETERS in names else ()
+        from .outside.in_python import find_in_python  # a project of SQL alone does without
+
         return Node(path.stem, "python", layer, label, path, text, inputs, parameters=parameters, outside=find_in_python(text))
     select = single_select(text, label)
     references, outside = reader.reads(select)

@@ -8,7 +8,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from .errors import SourceError
 from .files import Stamp, file_stat, file_token, stamp
@@ -135,6 +134,8 @@ class Planner:
 
     def _dates(self, node: Node) -> str:
         """Return the date in the project's time zone, and where the table's code computes: SQL in UTC, Python in the machine's zone."""
+        from zoneinfo import ZoneInfo  # which loads much that a run without dates does without
+
         here = self.moment.astimezone(ZoneInfo(self.settings.dagster.timezone))
         computed = self.moment.astimezone() if node.kind == "python" else self.moment
         return f"{here.date()} {computed.date()}"

@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pdbt.engine.reading.types import NULL_WORDS, WHITE_SPACE
@@ -119,6 +119,8 @@ def is_kept(text: str, value: Any, column_type: str) -> bool:
 
 @SETTINGS
 @given(columns)
+@example(["\xa0", "0x10"])
+@example(["\u2009\u3000", "é", "\u3000x"])
 def test_no_value_is_lost(values: Any) -> None:
     table, loaded = load_text(values)
     for number, value in loaded.items():

@@ -20,7 +20,8 @@ from .types import DATE_ORDER, DECIMAL, NULL_WORDS, TEXT, WHITE_SPACE, Reading, 
 MISFIT = "pdbt: a value does not fit"
 """The text of the error that a load ends with when a value is a misfit."""
 
-_FIRST_PRINTED = "!"  # no white space is above it, and nothing that is printed below
+_FIRST_PRINTED = "!"  # of ASCII's characters, no white space is above it, and nothing that is printed below
+_BEYOND_WHITE_SPACE = "\u3001"  # no white space is at or above it
 _LAST_ASCII = "~"
 _LIKELY_YEARS = "'1000-01-01' AND '9999-12-31'"
 
@@ -108,7 +109,8 @@ def cast(reading: Reading, place: int) -> Cast:
     text = text_name(place)
     if reading.kind == "text" and not reading.pattern:
         blank = f"WHEN {text} IS NULL THEN NULL WHEN trim({text}, {_WHITE_SPACE}) = '' THEN NULL ELSE {text} END"
-        return Cast("", f"CASE WHEN {text} >= '{_FIRST_PRINTED}' THEN {text} {blank}", "false")
+        plain = f"{text} >= '{_FIRST_PRINTED}' AND ({text} < '\u00a0' OR {text} >= '{_BEYOND_WHITE_SPACE}')"
+        return Cast("", f"CASE WHEN {plain} THEN {text} {blank}", "false")
     value, certain = _shortcut(reading, text, value_name(place))
     branches = [*certain, (f"{text} IS NULL", "NULL"), *_careful(reading, text)]
     checked = " ".join(f"WHEN {condition} THEN {result}" for condition, result in branches)
