@@ -169,7 +169,7 @@ class Project:
     def leftovers(self) -> list[str]:
         """Return what runs have forgotten in the places where people look and where they work."""
         hidden = [path for path in (self.path / "data").rglob(".*") if path.name != ".gitkeep"]
-        kept = {"run.lock", "state.json", ".gitkeep"}
+        kept = {"run.lock", "state.json", "schedule.json", ".gitkeep"}
         work = self.path / "db/.work"
         return [
             str(path.relative_to(self.path)) for path in (*hidden, *work.rglob("*")) if path.name not in kept and path.suffix != ".token"
