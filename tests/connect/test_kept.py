@@ -162,7 +162,7 @@ def test_rows_that_others_refer_to_by_two_columns_or_by_text_are_replaced_one_by
         transfer(start.url, target.url, table="o")
         assert sorted(target.execute("SELECT a, b, v FROM o")) == [("X", 1, 20), ("x", 1, 10), ("y", 2, 30)]
     start.execute("INSERT INTO o VALUES ('x', 1, 11)")
-    with pytest.raises((TransferRefused, TransferFailed), match=r"another row has too|Duplicate entry"):
+    with pytest.raises((TransferRefused, TransferFailed), match="Duplicate entry" if end == "mysql" else "another row has too"):
         transfer(start.url, target.url, table="o")
     assert sorted(target.execute("SELECT a, b, v FROM o")) == [("X", 1, 20), ("x", 1, 10), ("y", 2, 30)]
 

@@ -1,4 +1,4 @@
-"""What a database refuses is told with its reason, however many lines the statement has; in a project, with what to do there."""
+"""Refusals of a database with their reason, however many lines the statement has; in a project, with what to do there."""
 
 from __future__ import annotations
 

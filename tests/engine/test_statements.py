@@ -133,7 +133,7 @@ def test_nothing_but_delimiters_is_lost(sql: str, scheme: str) -> None:
 
 
 def test_a_server_agrees_where_a_text_ends(mysql_url: str) -> None:
-    """What is cut at a semicolon by mistake would be a fault of syntax."""
+    """A statement that is cut at a semicolon by mistake would be a fault of syntax."""
     texts = ["a\\'; b", 'a"; b', "a\\\\", "--", "#;", "/*;*/", "`;", "$$;$$", "''';'''"]
     script = ";".join("SELECT '" + text.replace("\\", "\\\\").replace("'", "\\'") + "'" for text in texts)
     with contextlib.closing(mysql.connect(mysql_url)) as connection, connection.cursor() as cursor:

@@ -69,7 +69,7 @@ def test_a_run_that_fills_the_disk_says_so_and_leaves_it_as_it_was(make_project:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of a file's size")
 @pytest.mark.parametrize("blocks", [2_000, 6_000])
 def test_a_limit_of_the_size_of_files_is_said(make_project: MakeProject, run_process: RunProcess, blocks: int) -> None:
-    """What tells of a full disk without one: the most that a file may grow to."""
+    """A limit of how much a file may grow, which tells of a full disk without one."""
     project = make_project("duckdb")
     fill(project, "SELECT id, a AS b FROM ORDERS WHERE id < 10")
     project.run()
