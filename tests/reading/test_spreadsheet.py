@@ -169,6 +169,21 @@ def test_a_hidden_sheet_is_read_when_all_others_are_empty_and_a_note_says_so(tmp
     assert (table.rows, table.loaded.notes) == ([(1, "x")], ("Sheet 'Data' read; not 'Empty'.", "Sheet 'Data' is hidden."))
 
 
+@pytest.mark.parametrize("whole", [10**15 - 1, 10**15, 10**15 + 1, -(10**15), 2**53 - 1, 1 - 2**53])
+def test_a_whole_number_that_a_double_holds_is_an_integer(tmp_path: Path, whole: int) -> None:
+    table = load(workbook(tmp_path, {"S": [["id"], [whole], [1]]}))
+    assert (table.types, table.rows) == ({"id": "BIGINT"}, [(whole,), (1,)])
+
+
+@pytest.mark.parametrize("number", [2**53, -(2**53), 10**16, 10**18])
+def test_a_number_beyond_what_a_double_tells_apart_is_not_an_integer(tmp_path: Path, number: int) -> None:
+    path = workbook(tmp_path, {"S": [["id"], [number], [1]]})
+    table = load(path)
+    assert (table.types, table.rows) == ({"id": "DOUBLE"}, [(float(number),), (1.0,)])
+    with pytest.raises(SourceError, match=r"is not an integer \(BIGINT\)"):
+        load(path, types={"id": "BIGINT"})
+
+
 @pytest.mark.parametrize("text", ["a\rb", "a\r", "\rb", "a\r\n\rb", "a\r,b", 'a"\r"b'])
 def test_a_carriage_return_is_a_character_of_a_cell(tmp_path: Path, text: str) -> None:
     table = load(workbook(tmp_path, {"S": [["id", "t", "u"], [1, text, "x"], [2, "c", text], [3, None, "e"]]}))

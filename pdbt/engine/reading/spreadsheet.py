@@ -18,6 +18,8 @@ from .sheet_errors import Cells, cell_name, error_cells
 if TYPE_CHECKING:
     import python_calamine
 
+LARGEST_SURE = 2**53  # the first whole number of a double that another one in the file may have become
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -114,13 +116,13 @@ def _without_empty_columns(rows: Sequence[Sequence[object]]) -> tuple[int, list[
 
 
 def cell_text(cell: object) -> str:
-    """Write a cell as text: integers without ``.0``, dates and times as ISO 8601, true and false."""
+    """Write a cell as text: integers that only one number is read as without ``.0``, dates and times as ISO 8601, true and false."""
     if cell is None:
         return ""
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+        return str(int(cell)) if cell.is_integer() and abs(cell) < LARGEST_SURE else repr(cell)
     if isinstance(cell, datetime):
         return cell.isoformat(" ") if cell.time() != time() else cell.date().isoformat()
     if isinstance(cell, date | time):
