@@ -17,7 +17,7 @@ from zipfile import ZipFile
 import pytest
 
 from pdbt.scaffold import NewProject, new_project
-from tests import guard, mysql
+from tests import bytecode, guard, mysql
 from tests.postgres import NoServer, empty, new_database, running_server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,6 +47,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or config.getoption("numprocesses", None) is None:
         guard.default_signals()
     guard.start()
+    # Where Python may not keep what it compiled, each of the thousand processes that tests start compiles pdbt anew.
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def project_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -84,6 +87,7 @@ def processes() -> Iterator[StartProcess]:
         env: Mapping[str, str] | None = None,
         stdin: int = subprocess.DEVNULL,
     ) -> subprocess.Popen[str]:
+        bytecode.lend(command, cwd)
         process = subprocess.Popen(
             [str(part) for part in command],
             cwd=cwd,
