@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .databases.name_limits import too_long
 from .errors import GraphError, MissingLibrary, PdbtError, Unreachable
 from .files import Discovered, table_name, write_durably
 from .graph import Node
-from .headers import LOAD_WORDS, names_of, read_header
 from .reading.model import SourceTable
 from .report import Report, StepResult
 from .settings import Settings
@@ -88,6 +86,8 @@ def check_deliveries(settings: Settings, nodes: Iterable[Node]) -> None:
         load = _load(node) if node.layer == "final" else None
         if load is None:
             continue
+        from .databases.name_limits import too_long
+
         connection, _, rest = load.target.partition(".")
         product = _SERVERS.get(settings.connections.get(connection, "").partition("://")[0].partition("+")[0].lower(), "")
         schema, _, table = rest.rpartition(".")
@@ -135,6 +135,8 @@ def _load(node: Node) -> Load | None:
     """Read what a script says of its delivery; None when it says nothing."""
     if "load" not in node.text:
         return None
+    from .headers import LOAD_WORDS, names_of, read_header
+
     said = read_header(node.text, LOAD_WORDS, node.label)
     if "load" not in said:
         return None

@@ -139,7 +139,9 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     secrets = tuple(secrets)
     if secrets:
         text = _pattern(secrets).sub(MASK, text)
-    return _NAMED_PASSWORD.sub(rf"\g<head>{MASK}", _URL_PASSWORD.sub(rf"\g<head>{MASK}", text))
+    if "://" in text and "@" in text:  # a run asks for each of its lines, and few have any of this
+        text = _URL_PASSWORD.sub(rf"\g<head>{MASK}", text)
+    return _NAMED_PASSWORD.sub(rf"\g<head>{MASK}", text) if "=" in text else text
 
 
 @functools.lru_cache(maxsize=8)

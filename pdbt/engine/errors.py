@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 DONE = 0
 PIPELINE_FAILED = 1
@@ -108,6 +108,13 @@ class Unreachable(PdbtError):
     """A server that does not answer now: a person has something to look at, and yet it may answer a moment later."""
 
     passing = True
+
+
+def close_words(word: str, choices: Iterable[str]) -> list[str]:
+    """Return the choice that a word was probably meant to be, if one is close enough; for the hint of an error."""
+    import difflib  # which only a mistake needs
+
+    return difflib.get_close_matches(word, list(choices), n=1)
 
 
 def may_pass(error: BaseException) -> bool:

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import graphlib
-import json
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from .catalogs import is_catalog
-from .errors import GraphError
+from .errors import GraphError, close_words
 from .folders import entries, is_folder
 from .organisation import shared_tables
 from .outside import CATALOG, NOTHING, Outside, merged
 from .outside.in_files import is_file
-from .outside.in_sql import find_in_sql
-from .python_tables import PARAMETERS, argument_names, with_helpers
 from .reading.formats import supported
 from .reading.model import SourceTable
-from .settings import Parameter
-from .sql import parameter_names, single_select, table_names
-from .state import References, text_hash
-
-if TYPE_CHECKING:
-    import duckdb
+from .selects import Reader
 
 LAYERS = ("processed", "final")
 CHECKS = "checks"
@@ -35,7 +24,6 @@ CHECKS = "checks"
 SHARED_LAYER = "processed"
 _HOME_SCHEMAS = frozenset({"", "main"})
 _PUBLISHED_PREFIX = "public."
-_PARTS = re.compile(r'"(?:[^"]|"")+"|[^.]+')
 
 
 @dataclass(frozen=True)
@@ -85,103 +73,6 @@ class Graph:
     def built(self) -> tuple[Node, ...]:
         """Return the tables that SQL and Python make, in order."""
         return tuple(node for node in self.nodes.values() if node.kind != "source")
-
-
-class Reader:
-    """Finds what a SELECT reads; the tables that were found in former runs are not looked for again.
-
-    Attributes:
-        used: the answers given by this reader, by the text's hash, for the next run.
-        dialect: ``duckdb``, ``sqlite`` or ``postgresql``.
-    """
-
-    def __init__(self, known: Mapping[str, References], dialect: str = "duckdb", parameters: Mapping[str, Parameter] | None = None) -> None:
-        """Begin with the answers of former runs, and the values of ``$name``, as far as they are known."""
-        self._known = known
-        self.dialect = dialect
-        self._parameters = parameters or {}
-        self._connection: duckdb.DuckDBPyConnection | None = None
-        self.used: dict[str, References] = {}
-
-    def references(self, select: str) -> References:
-        """Return what this SELECT reads."""
-        digest = text_hash(select)
-        if digest not in self.used:
-            self.used[digest] = self._known.get(digest) or self._parse(select) or References(exact=False, tables=list(table_names(select)))
-        return self.used[digest]
-
-    def reads(self, select: str) -> tuple[References, Outside]:
-        """Return the tables that this SELECT reads, those that it names by a text included, and what else it reads."""
-        references = self.references(select)
-        outside = find_in_sql(select, self.dialect, self._parameters, self._evaluate)
-        tables = [*references.tables, *(_schema_and_name(name) for name in outside.tables)]
-        for text in outside.queries:
-            inner, others = self.reads(text)
-            tables += inner.tables
-            outside = merged((outside, others))
-        return References(references.exact, tables), outside
-
-    def _evaluate(self, expression: str) -> object:
-        """Return the value of an expression that needs no table; None when it has none."""
-        import duckdb
-
-        try:
-            row = self._duckdb().execute(f"SELECT {expression}").fetchone()
-        except duckdb.Error:  # it reads columns, or what only the run has
-            return None
-        return row[0] if row else None
-
-    def _duckdb(self) -> duckdb.DuckDBPyConnection:
-        if self._connection is None:
-            import duckdb
-
-            self._connection = duckdb.connect()
-        return self._connection
-
-    def _parse(self, select: str) -> References | None:
-        """Ask DuckDB's parser, which binds nothing, so that the tables need not exist; None when it does not take the text."""
-        row = self._duckdb().execute("SELECT json_serialize_sql(?::VARCHAR)", [select]).fetchone()
-        try:
-            document = json.loads(row[0]) if row else {"error": True}
-        except RecursionError:
-            return None
-        return None if document["error"] else References(exact=True, tables=list(_collect(document["statements"])))
-
-
-def _schema_and_name(name: str) -> tuple[str, str]:
-    """Return schema and name of a table that a text names: with dots between, and quotes where a part has a dot of its own."""
-    parts = [part[1:-1].replace('""', '"') if part[0] == '"' else part for part in _PARTS.findall(name)] or [name]
-    return (parts[-2] if len(parts) > 1 else "", parts[-1])
-
-
-def _collect(statements: Any) -> dict[tuple[str, str], None]:
-    """Collect the tables of a parsed SELECT, leaving out the names that WITH defines where they are in scope.
-
-    Without recursion: a SELECT of a thousand UNIONs is a tree of a thousand levels.
-    """
-    found: dict[tuple[str, str], None] = {}
-    ahead: list[tuple[Any, frozenset[str]]] = [(statements, frozenset())]
-    while ahead:
-        part, local = ahead.pop()
-        if isinstance(part, list):
-            ahead += [(item, local) for item in reversed(part)]
-        elif isinstance(part, dict):
-            if part.get("type") == "BASE_TABLE" and (part.get("schema_name") or part["table_name"].casefold() not in local):
-                found[(part.get("schema_name", ""), part["table_name"])] = None
-            ahead += reversed(_parts_in_scope(part, local))
-    return found
-
-
-def _parts_in_scope(part: Mapping[str, Any], local: frozenset[str]) -> list[tuple[Any, frozenset[str]]]:
-    """Return what a node of the tree consists of, each part with the names that WITH has defined for it."""
-    parts: list[tuple[Any, frozenset[str]]] = []
-    if part.get("type") == "RECURSIVE_CTE_NODE":
-        local |= {part["cte_name"].casefold()}
-    for definition in part.get("cte_map", {}).get("map", []):
-        # WITH ORDERS AS (SELECT … FROM ORDERS) reads the real ORDERS: a name is in scope only after its definition.
-        parts.append((definition["value"], local))
-        local |= {definition["key"].casefold()}
-    return parts + [(value, local) for key, value in part.items() if key != "cte_map"]
 
 
 def read_graph(project: Path, sources: Iterable[SourceTable], reader: Reader, is_external: Callable[[str], bool]) -> Graph:
@@ -260,22 +151,25 @@ def _read_node(project: Path, path: Path, layer: str, reader: Reader) -> Node:
         raise GraphError(f"{label} is not UTF-8 text.", "Save it as UTF-8.") from None
     except OSError as error:
         raise GraphError(f"{label} cannot be read: {error.strerror}.", "Check its permissions.") from None
-    if path.suffix.lower() == ".py":
-        names = argument_names(text, label)
-        inputs = tuple(name for name in names if name != PARAMETERS)
-        text = with_helpers(path, text)
-        parameters = None if PARAMETERS in names else ()
-        from .outside.in_python import find_in_python  # a project of SQL alone does without
+    return _python_node(path, layer, label, text) if path.suffix.lower() == ".py" else _sql_node(path, layer, label, text, reader)
 
-        return Node(path.stem, "python", layer, label, path, text, inputs, parameters=parameters, outside=find_in_python(text))
-    select = single_select(text, label)
-    references, outside = reader.reads(select)
-    if outside.unclear:
-        message = f"{label}: {outside.unclear}() is given an expression, so that it is not known which table it reads."
-        raise GraphError(message, "Write the name as a text, or with a $parameter that has a value.")
-    inputs = tuple(name if schema.casefold() in _HOME_SCHEMAS else f"{schema}.{name}" for schema, name in references.tables)
-    names = parameter_names(select)
-    return Node(path.stem, "sql", layer, label, path, select, inputs, (), not references.exact, names, outside=outside)
+
+def _python_node(path: Path, layer: str, label: str, text: str) -> Node:
+    from .outside.in_python import find_in_python  # a project of SQL alone does without
+    from .python_tables import PARAMETERS, argument_names, with_helpers
+
+    names = argument_names(text, label)
+    inputs = tuple(name for name in names if name != PARAMETERS)
+    text = with_helpers(path, text)
+    parameters = None if PARAMETERS in names else ()
+    return Node(path.stem, "python", layer, label, path, text, inputs, parameters=parameters, outside=find_in_python(text))
+
+
+def _sql_node(path: Path, layer: str, label: str, text: str, reader: Reader) -> Node:
+    found = reader.select(text, label)
+    inputs = tuple(name if schema.casefold() in _HOME_SCHEMAS else f"{schema}.{name}" for schema, name in found.reads.tables)
+    select = text[found.start : found.end]
+    return Node(path.stem, "sql", layer, label, path, select, inputs, (), not found.reads.exact, found.parameters, outside=found.outside)
 
 
 class _Resolver:
@@ -314,7 +208,7 @@ class _Resolver:
         return GraphError(f"{node.label} reads {name}, which this run has not published yet.", f"Write {own}, without a schema.")
 
     def _unknown(self, node: Node, name: str) -> GraphError:
-        close = difflib.get_close_matches(name.casefold(), self._by_name, n=1)
+        close = close_words(name.casefold(), self._by_name)
         tables = ", ".join(sorted(self._by_name.values()))
         hint = f"There are: {tables}." if tables else "data/source is empty."
         if close:
@@ -328,6 +222,8 @@ def _is_defined_by_with(node: Node, name: str) -> bool:
     """Whether the SELECT itself defines this name: SQLite lets a WITH read itself without the word RECURSIVE, DuckDB's parser not."""
     if node.kind != "sql" or "." in name:
         return False
+    from .sql import table_names
+
     return name.casefold() not in {table.casefold() for schema, table in table_names(node.text, always_recursive=True) if not schema}
 
 

@@ -7,14 +7,13 @@ the workspace leaves these behind.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import GraphError, SettingsError
+from .errors import GraphError, SettingsError, close_words
 from .toml import read_toml
 
 PROJECT_FILE = "pdbt.toml"
@@ -103,7 +102,7 @@ def find_schedule(organisation: Path, word: str) -> NamedSchedule | None:
         return None
     schedules = _read_schedules(organisation / SCHEDULES_FILE)
     if word not in schedules:
-        close = difflib.get_close_matches(word, schedules, n=1)
+        close = close_words(word, schedules)
         named = f"It has: {', '.join(sorted(schedules))}." if schedules else "It names none."
         raise SettingsError(
             f'{PROJECT_FILE}: dagster.schedule is "{word}", which {organisation / SCHEDULES_FILE} does not name.',

@@ -48,6 +48,7 @@ class Planner:
         published: the tables that readers see, with their versions.
         settled: the versions that this run has made, or found to be right.
         moment: now, for all of the run.
+        options: settings by which sources are read, as texts, by the identity of what the settings hold of them.
     """
 
     settings: Settings
@@ -58,6 +59,7 @@ class Planner:
     published: Mapping[str, str] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
     moment: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
+    options: dict[int, str] = field(default_factory=dict)
 
     def steps(self) -> list[Step]:
         """Return every step of a whole run, in order."""
@@ -151,9 +153,16 @@ class Planner:
 
     def source_definition(self, node: Node, stamps: Mapping[str, Stamp]) -> dict[str, str]:
         """Return what an imported table is made from, by aspect; `stamps` holds the files that could be read."""
-        options = json.dumps(asdict(self.settings.options_for(node.name)), sort_keys=True, default=dict)
+        options = self._options(node.name)
         files = {label: stamps[label].sha256 for label in self.file_labels(node).values() if label in stamps}
         return {**files, "its settings": options, "the reading rules": RULES_VERSION}
+
+    def _options(self, table: str) -> str:
+        """Return the settings by which the source of a table is read, as a text; most tables share those of all."""
+        options = self.settings.options_for(table)
+        if id(options) not in self.options:
+            self.options[id(options)] = json.dumps(asdict(options), sort_keys=True, default=dict)
+        return self.options[id(options)]
 
     def file_labels(self, node: Node) -> dict[Path, str]:
         """Return the files of a source with their names relative to the project."""

@@ -58,7 +58,8 @@ def begin(folder: WorkFolder, database: Database) -> Beginning:
         published, work = work, None
     if published is None or published.token != (published_token or ""):
         # Nothing is published yet, or something else wrote to it: all is made again.
-        published = State(references=published.references if published else {}, stamps=published.stamps if published else {})
+        known = published or State()
+        published = State(references=known.references, selects=known.selects, stamps=known.stamps)
     if work is not None and (work.token != work_token or work.base != published.token):
         work = None
     if work is None and (work_token is not None or folder.work_state.exists()):

@@ -12,7 +12,7 @@ import threading
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -223,7 +223,7 @@ class Report:
 
     def _json_step(self, step: StepResult) -> dict[str, object]:
         """Mask secrets value by value: in the finished line one could be part of the JSON itself."""
-        masked = {key: self.redact(value) if isinstance(value, str) else value for key, value in asdict(step).items()}
+        masked = {key: self.redact(value) if isinstance(value, str) else value for key, value in vars(step).items()}
         return {**masked, "seconds": round(step.seconds, 4)}
 
 

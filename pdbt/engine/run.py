@@ -18,7 +18,6 @@ from .publish import Beginning, Exports, WorkFolder, differences, publish, put_r
 from .report import Report, StepResult
 from .selection import Selection
 from .settings import Parameter, Settings
-from .sql import set_parameters
 from .state import State, TableState
 
 if TYPE_CHECKING:
@@ -245,6 +244,8 @@ class Run:
         return self._database.write(node.name, rows)
 
     def _sql(self, node: Node) -> str:
+        from .sql import set_parameters  # a run with nothing to make does without
+
         return set_parameters(node.text, self.parameters, self._database.dialect)
 
     def _check(self, check: Node, reason: str) -> list[str]:

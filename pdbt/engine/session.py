@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from .connected import check_deliveries, with_landed
 from .databases import open_database
-from .databases.name_limits import require_names_apart
 from .errors import PdbtError, RunInProgress, may_pass
 from .files import Discovered, discover_sources
-from .graph import Graph, Reader, read_graph
+from .graph import Graph, read_graph
 from .interrupted import updated_meanwhile
 from .lock import run_lock
 from .outside.in_files import named_files
@@ -24,6 +23,7 @@ from .publish import WorkFolder, begin, look
 from .report import Report, StepResult
 from .run import Run
 from .selection import Selection
+from .selects import Reader
 from .settings import Parameter, Settings, load_settings
 from .state import State, load_state
 from .system_faults import DiskFull, system_faults_told
@@ -226,10 +226,12 @@ def _planner(settings: Settings, options: RunOptions, state: State, database: Da
 def _graph(settings: Settings, state: State, database: Database, parameters: Mapping[str, Parameter]) -> tuple[Graph, Discovered]:
     """Read the project's files; what the state knows of their SQL is not parsed again."""
     discovered = with_landed(settings.project, discover_sources(settings.project))
-    reader = Reader(state.references, database.dialect, parameters)
+    reader = Reader(state.selects, state.references, database.dialect, parameters)
     graph = read_graph(settings.project, discovered.tables, reader, database.external)
-    state.references = reader.used
+    state.selects, state.references = reader.selects, reader.references
     check_deliveries(settings, graph.built())
     if database.dialect == "postgresql":
+        from .databases.name_limits import require_names_apart
+
         require_names_apart((node.name, node.label) for node in graph.nodes.values())
     return graph, discovered

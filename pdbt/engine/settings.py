@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import json
 import math
 import re
@@ -14,7 +13,7 @@ from typing import Any
 
 from .cron import HINT, is_cron
 from .environment import Environment, passwords, redact
-from .errors import SettingsError
+from .errors import SettingsError, close_words
 from .files import table_name
 from .organisation import (
     CONSTANTS_FILE,
@@ -115,7 +114,7 @@ class Settings:
         sentences = []
         for table in self.read_options:
             if table not in names:
-                close = difflib.get_close_matches(table, names, n=1)
+                close = close_words(table, names)
                 hint = f" Did you mean {close[0]}?" if close else ""
                 sentences.append(f"{FILE_NAME}: [source.{table}] does nothing: data/source makes no table {table}.{hint}")
         return tuple(sentences)
@@ -323,7 +322,7 @@ def _is_unicode(text: str) -> bool:
 
 def _unknown(name: str, key: str, allowed: Mapping[str, object] | list[str], section: str = "") -> SettingsError:
     choices = list(allowed)
-    close = difflib.get_close_matches(key.lower(), choices, n=1)
+    close = close_words(key.lower(), choices)
     where = f"[{section}] has no key {key!r}" if section else f"there is no section {key}"
     hint = f"Did you mean {close[0]}? " if close else ""
     named = "tables" if section == "source" else "connections" if section == "connections" else ""

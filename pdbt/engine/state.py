@@ -11,11 +11,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from .files import Stamp, write_durably
+from .outside.model import NOTHING, Outside
 
 FORMAT = 1
 
@@ -40,8 +41,12 @@ class TableState:
     rejected: int = 0
     notes: list[str] = field(default_factory=list)
 
+    def copy(self) -> TableState:
+        """Return a state that can change without this one."""
+        return replace(self, definition=dict(self.definition), inputs=dict(self.inputs), notes=list(self.notes))
 
-@dataclass
+
+@dataclass(frozen=True)
 class ExportState:
     """A file that was written from a table: the table's version, and the file's token."""
 
@@ -57,6 +62,25 @@ class References:
     tables: list[tuple[str, str]]
 
 
+@dataclass(frozen=True)
+class Select:
+    """The SELECT of a file.
+
+    Attributes:
+        start: where in the file's text it begins.
+        end: where it ends.
+        reads: the tables that it reads.
+        parameters: the names of its ``$name`` parameters, in order.
+        outside: what it reads besides tables.
+    """
+
+    start: int
+    end: int
+    reads: References
+    parameters: tuple[str, ...] = ()
+    outside: Outside = NOTHING
+
+
 @dataclass
 class State:
     """What is known of one database.
@@ -69,6 +93,7 @@ class State:
         exports: by path relative to the project.
         stamps: of source files, by path relative to the project.
         references: the tables that a SQL text reads, by the text's hash.
+        selects: what the text of a file was found to be, by the hash of it and of all that this depends on.
     """
 
     token: str = ""
@@ -78,15 +103,26 @@ class State:
     exports: dict[str, ExportState] = field(default_factory=dict)
     stamps: dict[str, Stamp] = field(default_factory=dict)
     references: dict[str, References] = field(default_factory=dict)
+    selects: dict[str, Select] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write the state whole or not at all."""
         # ASCII, because a file's name may be no Unicode at all.
-        write_durably(path, json.dumps({"format": FORMAT, **asdict(self)}, separators=(",", ":")))
+        # `vars` is what the parts are made of: `asdict` would copy all of it first.
+        write_durably(path, json.dumps({"format": FORMAT, **vars(self)}, separators=(",", ":"), default=vars))
 
     def copy(self) -> State:
         """Return a state that can change without this one."""
-        return _from_document(json.loads(json.dumps(asdict(self))))
+        return State(
+            self.token,
+            self.base,
+            {name: table.copy() for name, table in self.tables.items()},
+            {name: dict(seen) for name, seen in self.checks.items()},
+            dict(self.exports),
+            dict(self.stamps),
+            dict(self.references),
+            dict(self.selects),
+        )
 
 
 def load_state(path: Path) -> State | None:
@@ -117,6 +153,8 @@ def _from_document(document: dict[str, Any]) -> State:
         exports={path: ExportState(_text(entry["version"]), _text(entry["token"])) for path, entry in document["exports"].items()},
         stamps={path: _stamp(entry) for path, entry in document["stamps"].items()},
         references={digest: _references(entry) for digest, entry in document["references"].items()},
+        # A state that an older engine wrote has none, and is as good.
+        selects={digest: _select(entry) for digest, entry in document.get("selects", {}).items()},
     )
 
 
@@ -140,6 +178,23 @@ def _references(entry: dict[str, Any]) -> References:
     if not isinstance(entry["exact"], bool):
         raise TypeError(entry)
     return References(entry["exact"], [(_text(schema), _text(name)) for schema, name in map(_list, _list(entry["tables"]))])
+
+
+def _select(entry: dict[str, Any]) -> Select:
+    outside = entry["outside"]
+    if not isinstance(outside["day"], bool):
+        raise TypeError(outside)
+    return Select(
+        _number(entry["start"]),
+        _number(entry["end"]),
+        _references(entry["reads"]),
+        _row(entry["parameters"]),
+        Outside(_text(outside["always"]), outside["day"], _row(outside["files"]), environment=_row(outside["environment"])),
+    )
+
+
+def _row(value: object) -> tuple[str, ...]:
+    return tuple(map(_text, _list(value)))
 
 
 def _text(value: object) -> str:

@@ -12,7 +12,8 @@ import pytest
 
 from pdbt.engine.errors import PdbtError, SourceError
 from pdbt.engine.files import Stamping, discover_sources
-from pdbt.engine.graph import Reader, read_graph
+from pdbt.engine.graph import read_graph
+from pdbt.engine.selects import Reader
 
 NOBODY = 65534
 
@@ -180,12 +181,12 @@ def test_scripts_that_are_away_drop_no_table(project: Path, name: str, target: s
     (project / name).parent.mkdir(parents=True, exist_ok=True)
     (project / name).symlink_to(target)
     with pytest.raises(SourceError, match=f"{project / name} is a link to {target}, which is not there"):
-        read_graph(project, [], Reader({}), lambda _: False)
+        read_graph(project, [], Reader({}, {}), lambda _: False)
 
 
 def test_a_folder_of_scripts_that_may_not_be_read_drops_no_table(project: Path) -> None:
     (project / "scripts/final").mkdir(parents=True)
     (project / "scripts/final/A.sql").write_text("SELECT 1 AS a")
     (project / "scripts/final").chmod(0o000)
-    text = as_a_user(lambda: read_graph(project, [], Reader({}), lambda _: False))
+    text = as_a_user(lambda: read_graph(project, [], Reader({}, {}), lambda _: False))
     assert f"may not read {project / 'scripts/final'}." in text

@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdbt.engine.errors import GraphError
-from pdbt.engine.graph import Reader, read_graph
+from pdbt.engine.graph import read_graph
 from pdbt.engine.outside import NOTHING, Outside, in_sql
 from pdbt.engine.outside.in_files import expand, named_files
 from pdbt.engine.outside.in_python import find_in_python
+from pdbt.engine.parsing import Parser
 from pdbt.engine.reading.model import SourceTable
+from pdbt.engine.selects import Reader
 
 CLOCK = Outside("reads the clock")
 DAY = Outside(day=True)
@@ -22,7 +24,7 @@ PARAMETERS = {"name": "orders", "folder": "data/extra", "moment": "now"}
 
 def reads(select: str, dialect: str = "duckdb") -> tuple[str, Outside]:
     """Return the tables that a SELECT reads, and what else."""
-    references, outside = Reader({}, dialect, PARAMETERS).reads(select)
+    references, outside = Parser({}, dialect, PARAMETERS).reads(select)
     return " ".join(".".join(filter(None, table)) for table in references.tables), outside
 
 
@@ -145,12 +147,12 @@ def test_a_table_named_by_a_text_comes_first_and_one_that_cannot_be_known_is_ref
     (folder / "A.sql").write_text("SELECT * FROM query_table('z')")
     (folder / "Z.sql").write_text("SELECT * FROM query('SELECT * FROM orders')")
     source = SourceTable("ORDERS", (tmp_path / "orders.csv",), "data/source/orders.csv")
-    graph = read_graph(tmp_path, [source], Reader({}), lambda _: False)
+    graph = read_graph(tmp_path, [source], Reader({}, {}), lambda _: False)
     assert list(graph.nodes) == ["ORDERS", "Z", "A"]
     assert (graph.nodes["A"].inputs, graph.nodes["Z"].inputs) == (("Z",), ("ORDERS",))
     (folder / "A.sql").write_text("SELECT * FROM z, query_table(z.name)")
     with pytest.raises(GraphError, match=r"scripts/processed/A.sql: query_table\(\) is given an expression"):
-        read_graph(tmp_path, [source], Reader({}), lambda _: False)
+        read_graph(tmp_path, [source], Reader({}, {}), lambda _: False)
 
 
 def test_a_table_named_by_a_parameter_without_a_value_can_be_looked_at() -> None:

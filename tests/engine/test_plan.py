@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from pdbt.engine.errors import GraphError, SettingsError
 from pdbt.engine.files import discover_sources, file_stat, file_token, stamp
-from pdbt.engine.graph import Graph, Reader, read_graph
+from pdbt.engine.graph import Graph, read_graph
 from pdbt.engine.parameters import check_parameters, resolve_parameters
 from pdbt.engine.plan import Planner
+from pdbt.engine.selects import Reader
 from pdbt.engine.settings import Parameter, load_settings
 from pdbt.engine.state import ExportState, State, TableState
 
@@ -51,7 +52,7 @@ class Project:
         (self.folder / name).unlink()
 
     def graph(self) -> Graph:
-        return read_graph(self.folder, discover_sources(self.folder).tables, Reader({}), lambda name: name == "SHARED")
+        return read_graph(self.folder, discover_sources(self.folder).tables, Reader({}, {}), lambda name: name == "SHARED")
 
     def planner(self, *overrides: str, full: bool = False) -> Planner:
         options = load_settings(self.folder)
