@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .errors import SourceError
-from .rights import refused
 
 _HINT = "Check that it is there and that you may read it."
 
@@ -98,6 +97,8 @@ def _identity(path: Path) -> tuple[int, int]:
 
 def unreadable(path: Path, error: OSError) -> SourceError:
     """Return the error of a file or folder that cannot be looked at, with what a person can do."""
+    from .rights import refused
+
     said = refused(path, "read") if isinstance(error, PermissionError) else ""
     return SourceError(said or f"{path} cannot be read: {error.strerror}.", _HINT, path=str(path))
 

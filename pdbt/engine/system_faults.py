@@ -5,18 +5,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import NEEDS_A_HAND, PdbtError
-from .rights import refused
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_SAYS_FULL = re.compile(r"no space left on device|disk quota exceeded|file too large|database or disk is full", re.IGNORECASE)
-_SAYS_DENIED = re.compile(r"permission denied|unable to open database file|readonly database", re.IGNORECASE)
-_PATH = re.compile(r'"(/[^"]+)"')
+_SAYS_FULL = ("no space left on device", "disk quota exceeded", "file too large", "database or disk is full")
+_SAYS_DENIED = ("permission denied", "unable to open database file", "readonly database")
+_PATH = r'"(/[^"]+)"'
 _MEGABYTE = 1_000_000
 
 
@@ -46,7 +44,9 @@ def system_faults_told(work: Path, database: Path | None) -> Iterator[None]:
         causes = list(_causes(error))
         if any(map(_is_full, causes)):
             raise DiskFull(_space_needed(_place(causes, work), work, database, causes)) from error
-        if isinstance(error, PermissionError) or (isinstance(error, PdbtError) and _SAYS_DENIED.search(error.message)):
+        if isinstance(error, PermissionError) or (isinstance(error, PdbtError) and _says(error.message, _SAYS_DENIED)):
+            from .rights import refused
+
             path = _place(causes, work)
             said = refused(path, "read") or refused(path, "write")
             if said and not isinstance(error, PdbtError):
@@ -83,7 +83,12 @@ def _is_full(error: BaseException) -> bool:
         return error.errno in _FULL
     maker = type(error).__module__.partition(".")[0]
     local = maker in ("duckdb", "_duckdb", "sqlite3") or type(error).__name__ == "AdbcError"
-    return local and _SAYS_FULL.search(str(error)) is not None
+    return local and _says(str(error), _SAYS_FULL)
+
+
+def _says(message: str, words: tuple[str, ...]) -> bool:
+    said = message.lower()
+    return any(word in said for word in words)
 
 
 def _place(causes: list[BaseException], work: Path) -> Path:
@@ -91,7 +96,7 @@ def _place(causes: list[BaseException], work: Path) -> Path:
     for error in causes:
         if isinstance(error, OSError) and isinstance(error.filename, str):
             return Path(error.filename)
-        if not isinstance(error, PdbtError) and (named := _PATH.search(str(error))):
+        if not isinstance(error, PdbtError) and (named := re.search(_PATH, str(error))):
             return Path(named[1])
     return work
 
@@ -102,6 +107,8 @@ def _space_needed(place: Path, work: Path, database: Path | None, causes: list[B
         if limit:
             return f"{place} cannot grow beyond {_shown(limit)}: this user may write no larger file (ulimit -f), and the run needs one."
     folder = next(parent for parent in (place, *place.parents) if parent.is_dir())
+    import shutil
+
     free = shutil.disk_usage(folder).free
     used = sum(map(_size, {work, *([database.parent / ".work"] if database is not None else [])}))
     # What is half made is removed: only what is free with it counts, and a run needs room for a second database beside the first.

@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING
 
 from ..errors import BuildError
 from ..reading.model import Column
-from . import exports
-from .arrow import plain_table
-from .carried import carried, in_arrow
 from .duckdb_beginning import CATALOG, Beginning, no_writer
 from .files import DatabaseFiles
 from .names import quoted, text
@@ -87,6 +84,8 @@ class DuckDBFile:
 
     def write(self, table: str, rows: pa.Table) -> int:
         """Replace the table by an Arrow table; returns rows."""
+        from .arrow import plain_table
+
         finish(self.reader).register(ROWS_OF_PYTHON, plain_table(table, rows))
         try:
             with told(table):
@@ -96,6 +95,8 @@ class DuckDBFile:
 
     def read(self, table: str) -> pa.Table:
         """Return the whole table."""
+        from .carried import carried, in_arrow
+
         shown = carried(self.columns(table), in_arrow)
         with told(table):
             return finish(self.reader).sql(f"SELECT {shown} FROM {quoted(table)}").to_arrow_table()
@@ -130,6 +131,8 @@ class DuckDBFile:
 
     def export(self, table: str, path: Path, file_format: str) -> int:
         """Write the table to a file; returns rows."""
+        from . import exports
+
         with told(f"The export of {table}"):
             return exports.export(self.reader, table, quoted(table), path, file_format)
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from .carried import in_csv, in_json, in_parquet, selected
 from .names import quoted, text
 from .reader import count, refusals_told
-from .sheets import write_sheet
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,6 +41,8 @@ def export(connection: duckdb.DuckDBPyConnection, table: str, relation: str, pat
     """
     with refusals_told(f"The export of {table}", OTHER_FORMAT):
         if file_format == "xlsx":
+            from .sheets import write_sheet
+
             return write_sheet(connection, table, relation, path)
         columns, select = selected(connection, relation, _CARRIED[file_format])
         if file_format == "csv" and len(columns) == 1:  # an empty line is not a row to those who read the file, "" is one

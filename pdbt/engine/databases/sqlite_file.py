@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from ..errors import BuildError
 from ..reading.model import Column
-from . import exports
 from .adbc import Adbc, AdbcError
 from .arrow import Rows, batch_rows, plain_table, registered, streamed
 from .base import UnusableStart
@@ -159,6 +158,8 @@ class SQLiteFile:
     def export(self, table: str, path: Path, file_format: str) -> int:
         """Write the table to a file; returns rows."""
         with self._batches(table) as batches, streamed(self.reader, EXPORTED, batches), told(f"The export of {table}"):
+            from . import exports
+
             return exports.export(self.reader, table, quoted(EXPORTED), path, file_format)
 
     def external(self, name: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -38,6 +37,8 @@ def expand(pattern: str, project: Path) -> list[Path]:
     # A name with [ or * in it may be that of one file.
     places = [place for place in (Path(name), project / name) if place.exists()][:1]
     if not places:  # Path.glob takes no absolute pattern
+        import glob
+
         places = [project / found for found in sorted(glob.glob(name, root_dir=project, recursive=True, include_hidden=True))]  # noqa: PTH207
     files: list[Path] = []
     for place in places:
