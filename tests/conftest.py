@@ -58,6 +58,15 @@ def project_environment(extra: Mapping[str, str] | None = None) -> dict[str, str
     return {**kept, "PYTHONUTF8": "1", "COLUMNS": "160", **(extra or {})}
 
 
+def take_project_environment(monkeypatch: pytest.MonkeyPatch, extra: Mapping[str, str] | None = None) -> None:
+    """Give this process the environment that a project's processes have, until the test ends."""
+    wanted = project_environment(extra)
+    for name in os.environ.keys() - wanted.keys():
+        monkeypatch.delenv(name)
+    for name in wanted.keys() - os.environ.keys():
+        monkeypatch.setenv(name, wanted[name])
+
+
 def _end(process: subprocess.Popen[str]) -> None:
     """End a process and all that it started: politely, then by force."""
     for number in (signal.SIGTERM, signal.SIGKILL):

@@ -1,4 +1,4 @@
-"""What the watcher's tests share: an inbox, tasks that tell what they saw, and a watcher in a process of its own."""
+"""What the watcher's tests share: an inbox, tasks that tell what they saw, and a watcher in this process or in one of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.conftest import StartProcess
+from pdbt.watch import Watcher
+from tests.conftest import StartProcess, take_project_environment
 from tests.process.instances import DEADLINE_SECONDS, wait_until
 
 __all__ = ["DEADLINE_SECONDS", "ROOT", "Scene", "wait_until"]
@@ -46,6 +47,7 @@ class Scene:
         home: the folder of the settings.
         inbox: the watched folder.
         logs: the log folder.
+        environment: changes what tasks find there, as long as the test lasts.
     """
 
     home: Path
@@ -53,7 +55,9 @@ class Scene:
     logs: Path
     told_file: Path
     start_process: StartProcess
+    environment: pytest.MonkeyPatch
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    watchers: list[Watcher] = field(default_factory=list)
 
     def script(self, name: str, text: str = TELLING_TASK) -> str:
         """Write a task's script; return its path."""
@@ -78,6 +82,15 @@ class Scene:
     def told_of(self) -> list[str]:
         """Return the names of the files that tasks told of, sorted."""
         return sorted(Path(line["file"]).name for line in self.told())
+
+    def watch(self, pipeline: Mapping[str, Any], *, env: Mapping[str, str] | None = None, **settings: Any) -> Watcher:
+        """Start a watcher in this process: for a test that neither kills nor signals it, a process of its own costs more than all else."""
+        for name, value in (env or {}).items():
+            self.environment.setenv(name, value)
+        watcher = Watcher(self.inbox, pipeline, base=self.home, **settings)
+        watcher.start()
+        self.watchers.append(watcher)
+        return watcher
 
     def start(
         self, pipeline: Mapping[str, Any], *, env: Mapping[str, str] | None = None, ready: bool = True, **settings: Any
@@ -127,15 +140,24 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path, start_process: StartProcess) -> Iterator[Scene]:
-    """A scene of the test's own; tasks that outlive their watcher are ended with it."""
+def scene(tmp_path: Path, start_process: StartProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    """A scene of the test's own; its watchers are stopped with it, and tasks that outlive one are ended."""
     inbox = tmp_path / "inbox"
     inbox.mkdir()
-    made = Scene(tmp_path, inbox, tmp_path / "logs", tmp_path / "told.jsonl", start_process)
+    made = Scene(tmp_path, inbox, tmp_path / "logs", tmp_path / "told.jsonl", start_process, monkeypatch)
+    take_project_environment(monkeypatch, {"TOLD": str(made.told_file)})
     yield made
+    for watcher in made.watchers:
+        watcher.stop(0.0)
+    if made.processes:
+        _end_tasks(made)
+
+
+def _end_tasks(scene: Scene) -> None:
+    """End the tasks of watchers that were killed."""
     for process in psutil.process_iter():
         try:
-            if process.environ().get("TOLD") == str(made.told_file):
+            if process.environ().get("TOLD") == str(scene.told_file):
                 process.kill()
         except (psutil.Error, OSError):
             continue

@@ -40,7 +40,7 @@ def logs(scene: Scene) -> str:
 def test_a_dropped_csv_ends_up_in_the_published_database_and_in_data_final(scene: Scene, make_project: MakeProject) -> None:
     project = make_project("shop")
     (project / "scripts" / "final" / "TOTAL.sql").write_text("SELECT sum(amount) AS total FROM ORDERS", encoding="utf-8")
-    scene.start({"orders": [("project:shop", "1", str(scene.logs))]})
+    scene.watch({"orders": [("project:shop", "1", str(scene.logs))]})
     scene.drop("orders.csv", "id,amount\n1,2.5\n2,3.5\n")
     wait_until(scene.history)
     assert errors(scene) == [None], logs(scene)
@@ -61,7 +61,7 @@ def total(project: Path) -> float:
 def test_the_folder_of_sources_itself_can_be_watched(scene: Scene, make_project: MakeProject) -> None:
     project = make_project("shop")
     scene.inbox = project / "data" / "source"
-    scene.start({"csv": [(f"project:{project}", "1", str(scene.logs))]}, max_workers=2)
+    scene.watch({"csv": [(f"project:{project}", "1", str(scene.logs))]}, max_workers=2)
     scene.drop("orders.csv", "id\n1\n")
     scene.drop("customers.csv", "id\n1\n2\n")
     wait_until(lambda: len(scene.history()) == 2)
@@ -72,16 +72,16 @@ def test_the_folder_of_sources_itself_can_be_watched(scene: Scene, make_project:
 
 def test_files_of_one_name_in_several_folders_are_several_tables(scene: Scene, make_project: MakeProject) -> None:
     project = make_project("shop")
-    for city, number in (("paris", 1), ("lyon", 2), ("paris/north", 3)):
+    for city, number in (("paris", 1), ("paris/north", 2)):
         (scene.inbox / city).mkdir()
         (scene.inbox / city / "orders.csv").write_text(f"id\n{number}\n", encoding="utf-8")
-    scene.start({"csv": [("project:shop", "1", str(scene.logs))]}, recursive=True, max_workers=3)
-    scene.drop("orders.csv", "id\n4\n")
-    wait_until(lambda: len(scene.history()) == 4)
-    assert errors(scene) == [None] * 4, logs(scene)
+    scene.watch({"csv": [("project:shop", "1", str(scene.logs))]}, recursive=True, max_workers=3)
+    scene.drop("orders.csv", "id\n3\n")
+    wait_until(lambda: len(scene.history()) == 3)
+    assert errors(scene) == [None] * 3, logs(scene)
     with duckdb.connect(str(project / "db" / "database.duckdb"), read_only=True) as database:
-        tables = ["PARIS_ORDERS", "LYON_ORDERS", "PARIS_NORTH_ORDERS", "ORDERS"]
-        assert [database.sql(f"SELECT id FROM {table}").fetchall() for table in tables] == [[(1,)], [(2,)], [(3,)], [(4,)]]
+        tables = ["PARIS_ORDERS", "PARIS_NORTH_ORDERS", "ORDERS"]
+        assert [database.sql(f"SELECT id FROM {table}").fetchall() for table in tables] == [[(1,)], [(2,)], [(3,)]]
 
 
 @pytest.mark.parametrize(("first", "second"), [("a.b/c.csv", "a/b.c.csv"), ("a/b.csv", "a.b.csv")])
@@ -116,7 +116,7 @@ def test_files_of_one_name_from_two_watched_folders_are_not_one(tmp_path: Path) 
 def test_a_project_that_fails_is_a_task_that_fails(scene: Scene, make_project: MakeProject) -> None:
     project = make_project("shop")
     (project / "scripts" / "checks" / "NONE.sql").write_text("SELECT * FROM ORDERS", encoding="utf-8")
-    scene.start({"orders": [("project:shop", "1", str(scene.logs))]})
+    scene.watch({"orders": [("project:shop", "1", str(scene.logs))]})
     scene.drop("orders.csv", "id\n1\n")
     wait_until(scene.history)
     assert errors(scene) == ["it ended with exit code 1"]
@@ -124,7 +124,7 @@ def test_a_project_that_fails_is_a_task_that_fails(scene: Scene, make_project: M
 
 
 def test_a_project_that_is_not_there_is_a_sentence(scene: Scene) -> None:
-    scene.start({"orders": [("project:nowhere", "1", str(scene.logs))]})
+    scene.watch({"orders": [("project:nowhere", "1", str(scene.logs))]})
     scene.drop("orders.csv")
     wait_until(scene.history)
     assert errors(scene) == ["it ended with exit code 2"]
@@ -146,23 +146,13 @@ def sql_task(scene: Scene, text: str, connection: str) -> dict[str, str]:
 
 def test_a_sql_file_runs_on_a_connection(scene: Scene) -> None:
     database = scene.home / "arrivals.sqlite"
-    scene.start({"csv": [sql_task(scene, ARRIVALS, f"sqlite:///{database}")]})
+    scene.watch({"csv": [sql_task(scene, ARRIVALS, f"sqlite:///{database}")]})
     path = scene.drop("it's.csv")
     wait_until(scene.history)
     assert errors(scene) == [None], logs(scene)
     with sqlite3.connect(database) as connection:
         assert connection.execute("SELECT * FROM arrivals").fetchall() == [(str(path), "csv", "a; b $file 100%s")]
     connection.close()
-
-
-def test_a_sql_file_runs_on_duckdb(scene: Scene) -> None:
-    database = scene.home / "arrivals.duckdb"
-    scene.start({"csv": [sql_task(scene, "CREATE TABLE t AS SELECT * FROM read_csv($file)", f"duckdb:///{database}")]})
-    scene.drop("a.csv", "id\n1\n2\n")
-    wait_until(scene.history)
-    assert errors(scene) == [None], logs(scene)
-    with duckdb.connect(str(database), read_only=True) as connection:
-        assert connection.sql("SELECT sum(id) FROM t").fetchall() == [(3,)]
 
 
 def test_a_sql_file_runs_on_a_named_connection_to_postgresql(scene: Scene, postgres_url: str) -> None:
@@ -186,34 +176,20 @@ def test_a_sql_file_runs_on_a_named_connection_to_postgresql(scene: Scene, postg
 @pytest.mark.parametrize(
     ("text", "connection", "sentence"),
     [
-        ("INSERT INTO nowhere VALUES (1)", "sqlite://", "error: arrivals.sql: no such table: nowhere"),
         (
             "SELECT $fiel",
             "sqlite://",
             "error: arrivals.sql: there is no parameter $fiel.\nhint: There are $file, $tag, $run_id, ",
         ),
         ("SELECT 1", "warehouse", "There is no connection 'warehouse'; there are: none."),
-        ("SELECT 1", "nosuchdb://me:s3cret@host/db", "error: arrivals.sql: Can't load plugin"),
     ],
 )
 def test_what_is_wrong_with_a_sql_file_is_a_sentence(scene: Scene, text: str, connection: str, sentence: str) -> None:
-    scene.start({"csv": [sql_task(scene, text, connection)]})
+    scene.watch({"csv": [sql_task(scene, text, connection)]})
     scene.drop("a.csv")
     wait_until(scene.history)
     assert sentence in logs(scene) + "\n".join(map(str, errors(scene)))
-    assert "s3cret" not in logs(scene)
     assert "Traceback" not in logs(scene)
-
-
-def test_a_sql_file_that_fails_keeps_nothing(scene: Scene) -> None:
-    database = scene.home / "arrivals.duckdb"
-    text = "CREATE TABLE t (a INTEGER); INSERT INTO t VALUES ('no number')"
-    scene.start({"csv": [sql_task(scene, text, f"duckdb:///{database}")]})
-    scene.drop("a.csv")
-    wait_until(scene.history)
-    assert errors(scene) == ["it ended with exit code 1"]
-    with duckdb.connect(str(database), read_only=True) as connection:
-        assert connection.sql("SHOW TABLES").fetchall() == []
 
 
 # Dagster --------------------------------------------------------------------------------------------------------------
@@ -221,7 +197,7 @@ def test_a_sql_file_that_fails_keeps_nothing(scene: Scene) -> None:
 
 def test_a_job_of_a_project_that_was_not_launched_is_a_sentence(scene: Scene, make_project: MakeProject) -> None:
     make_project("shop")
-    scene.start({"csv": [("dagster:shop", "1", str(scene.logs))]})
+    scene.watch({"csv": [("dagster:shop", "1", str(scene.logs))]})
     scene.drop("a.csv")
     wait_until(scene.history)
     assert errors(scene) == ["it ended with exit code 2"]
@@ -231,7 +207,7 @@ def test_a_job_of_a_project_that_was_not_launched_is_a_sentence(scene: Scene, ma
 def test_a_dagster_that_does_not_answer_is_a_sentence(scene: Scene, shop: Shop) -> None:
     shop.behave(silent=True)
     assert shop.launch("--no-wait").code == 0
-    scene.start({"csv": [("dagster:shop", "1", str(scene.logs))]})
+    scene.watch({"csv": [("dagster:shop", "1", str(scene.logs))]})
     scene.drop("a.csv")
     wait_until(scene.history)
     assert errors(scene) == ["it ended with exit code 1"]
@@ -268,7 +244,7 @@ def test_a_job_of_a_launched_project_runs(scene: Scene, make_project: MakeProjec
     try:
         launched = run_process([sys.executable, project / "macro" / "dagster-run-process-launch.py", "--port", str(port)])
         assert launched.code == 0, launched.stderr
-        scene.start({"csv": [("dagster:shop", "1", str(scene.logs))], "txt": [("dagster:shop#nojob", "1", str(scene.logs))]})
+        scene.watch({"csv": [("dagster:shop", "1", str(scene.logs))], "txt": [("dagster:shop#nojob", "1", str(scene.logs))]})
         scene.drop("a.csv")
         scene.drop("a.txt")
         wait_until(lambda: len(scene.history()) == 2, seconds=120)

@@ -81,7 +81,7 @@ def test_a_file_that_came_later_is_kept_when_it_is_one_of_the_watchers(tmp_path:
 
 
 def test_a_project_that_is_copied_into_the_watched_folder_stays(scene: Scene) -> None:
-    scene.start({"orders": [scene.task("a.py")]}, recursive=True, unmatched="delete")
+    scene.watch({"orders": [scene.task("a.py")]}, recursive=True, unmatched="delete")
     (scene.home / "new").mkdir()
     (scene.home / "new" / "pdbt.toml").touch()
     (scene.home / "new" / "notes.txt").touch()

@@ -16,7 +16,7 @@ from pdbt.watch.inspection import history
 from tests.watch.conftest import Scene, wait_until
 
 APPENDING = ["/bin/sh", "-c", 'echo "$1" >> "$TOLD"', "append"]
-MEMORY_BYTES = 200_000_000
+MEMORY_BYTES = 80_000_000  # of which a watcher of an empty folder takes 25
 SEED = 20250101
 
 
@@ -26,7 +26,7 @@ def appended(scene: Scene) -> list[str]:
 
 
 def has_appended(scene: Scene, goal: float) -> bool:
-    return len(appended(scene)) >= goal
+    return scene.told_file.exists() and scene.told_file.read_bytes().count(b"\n") >= goal
 
 
 def test_a_task_that_outlives_its_watcher_is_waited_for_and_not_run_again(scene: Scene) -> None:
@@ -37,7 +37,7 @@ def test_a_task_that_outlives_its_watcher_is_waited_for_and_not_run_again(scene:
     time.sleep(0.3)
     scene.kill(first)
     assert scene.told() == []
-    scene.start(pipeline)
+    scene.watch(pipeline)
     wait_until(lambda: len(scene.told()) == 2)
     wait_until(lambda: len(scene.history()) == 2)
     assert [line["script"] for line in scene.told()] == ["tell.py", "later.py"]
@@ -48,12 +48,12 @@ def test_a_task_that_outlives_its_watcher_is_waited_for_and_not_run_again(scene:
 
 def test_a_file_that_is_long_done_and_gone_leaves_the_ledger_and_one_that_lies_there_does_not_run_again(scene: Scene) -> None:
     pipeline = {"csv": [scene.task("tell.py")]}
-    first = scene.start(pipeline)
+    first = scene.watch(pipeline)
     gone, _, _ = (scene.drop(name, name) for name in ("gone.csv", "stays.csv", "last.csv"))
     wait_until(lambda: len(scene.history()) == 3)
-    scene.stop(first)
+    first.stop()
     gone.unlink()
-    scene.start(pipeline, keep_days=0)
+    scene.watch(pipeline, keep_days=0)
     wait_until(lambda: sorted(Path(row.path).name for row in history(scene.state, 9)) == ["last.csv", "stays.csv"])
     scene.drop("gone.csv", "gone.csv")
     wait_until(lambda: len(scene.history()) == 4)
@@ -68,7 +68,7 @@ def test_a_task_that_ended_while_no_watcher_ran_is_recorded_as_it_ended(scene: S
     time.sleep(0.2)
     scene.kill(first)
     time.sleep(0.8)
-    scene.start(pipeline)
+    scene.watch(pipeline)
     wait_until(scene.history)
     assert [(line["state"], line["exit_code"]) for line in scene.history()] == [("failed", 4)]
     assert scene.told() == []
@@ -85,7 +85,7 @@ def test_a_task_that_ended_with_the_machine_runs_again(scene: Scene) -> None:
     for process in tasks:
         process.kill()
     scene.drop("b.csv")
-    scene.start(pipeline)
+    scene.watch(pipeline)
     wait_until(lambda: len(scene.told()) == 2)
     assert scene.told_of() == ["a.csv", "b.csv"]
 
@@ -96,7 +96,7 @@ def test_a_task_whose_rule_is_gone_is_told(scene: Scene) -> None:
     scene.drop("b.csv")
     wait_until(lambda: list(scene.logs.glob("tell-*.log")))
     scene.stop_now(first)
-    scene.start({"other": [scene.task("tell.py", "1")]})
+    scene.watch({"other": [scene.task("tell.py", "1")]})
     scene.drop("other.txt")
     wait_until(scene.told)
     assert scene.told_of() == ["other.txt"]
@@ -105,7 +105,7 @@ def test_a_task_whose_rule_is_gone_is_told(scene: Scene) -> None:
     wait_until(lambda: counts(scene) == {"failed": 2, "done": 1})
 
 
-@pytest.mark.parametrize(("files", "kills"), [(300, 3), pytest.param(10_000, 5, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize(("files", "kills"), [(150, 2), pytest.param(3_000, 5, marks=pytest.mark.slow)])
 def test_a_burst_is_done_once_however_often_the_watcher_is_killed(scene: Scene, files: int, kills: int) -> None:
     generator = random.Random(SEED)
     pipeline = {"csv": [{"run": APPENDING, "logs": str(scene.logs)}]}
@@ -119,7 +119,7 @@ def test_a_burst_is_done_once_however_often_the_watcher_is_killed(scene: Scene, 
         peak = max(peak, psutil.Process(process.pid).memory_info().rss)
         scene.kill(process)
         process = scene.start(pipeline)
-    wait_until(lambda: len(appended(scene)) >= files, seconds=400)
+    wait_until(partial(has_appended, scene, files), seconds=400)
     wait_until(lambda: "waiting" not in counts(scene) and "running" not in counts(scene), seconds=100)
     peak = max(peak, psutil.Process(process.pid).memory_info().rss)
     assert sorted(appended(scene)) == sorted(f"{number}.csv" for number in range(files))

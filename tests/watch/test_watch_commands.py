@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pdbt.cli import main
 from tests.conftest import Ended, RunProcess
 from tests.watch.conftest import ROOT, Scene, wait_until
 
@@ -37,13 +38,19 @@ def settings_file(scene: Scene) -> Path:
 
 
 class Typed:
-    """Types commands in the folder of the settings."""
+    """Types commands in the folder of the settings: within this process, or each in one of its own."""
 
-    def __init__(self, scene: Scene, run_process: RunProcess) -> None:
-        self._scene, self._run = scene, run_process
+    def __init__(self, scene: Scene, run_process: RunProcess, capsys: pytest.CaptureFixture[str]) -> None:
+        self._scene, self._run, self._capsys = scene, run_process, capsys
         self.environment = {"PYTHONPATH": str(ROOT), "TOLD": str(scene.told_file), "MENDED": str(scene.home / "mended")}
 
     def __call__(self, *words: str) -> Ended:
+        code = main(["watch", *words])
+        seen = self._capsys.readouterr()
+        return Ended(code, seen.out, seen.err)
+
+    def apart(self, *words: str) -> Ended:
+        """Type a command whose process something is left of."""
         return self._run([sys.executable, "-m", "pdbt", "watch", *words], cwd=self._scene.home, env=self.environment, timeout=60)
 
     def start(self, *words: str) -> None:
@@ -56,8 +63,9 @@ class Typed:
 
 
 @pytest.fixture
-def typed(scene: Scene, run_process: RunProcess) -> Typed:
-    return Typed(scene, run_process)
+def typed(scene: Scene, run_process: RunProcess, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
+    monkeypatch.chdir(scene.home)
+    return Typed(scene, run_process, capsys)
 
 
 def test_status_history_and_retry_while_the_watcher_runs(scene: Scene, settings_file: Path, typed: Typed) -> None:
@@ -146,18 +154,19 @@ def test_a_launched_watcher_is_stopped_by_the_command_that_is_printed(
 ) -> None:
     """From any folder, with settings that are no project's; and a second watcher says why it ended without error: and hint: of its own."""
     for words in ((), ("inbox",)):
-        launched = typed("launch", *words, "--pipeline", "watch.toml")
+        launched = typed.apart("launch", *words, "--pipeline", "watch.toml")
         try:
             _, _, stop = launched.stdout.splitlines()
             assert stop == f"Stop: pdbt watch stop {''.join(f'{scene.inbox} ' for _ in words)}--pipeline {settings_file}"
             pid = launched.stdout.partition("PID ")[2].partition(")")[0]
-            (scene.home / "other.toml").write_text('[watch]\nstate = "other"\n[watch.tags]\ncsv = [["tell.py"]]\n', encoding="utf-8")
-            second = typed("launch", "inbox", "--pipeline", "other.toml")
-            assert (second.code, second.stderr) == (
-                1,
-                f"error: The watcher ended while it was starting: {scene.inbox} is watched already, by PID {pid}.\n"
-                "hint: Stop it first, or add your tags to its pipeline.\n",
-            )
+            if not words:
+                (scene.home / "other.toml").write_text('[watch]\nstate = "other"\n[watch.tags]\ncsv = [["tell.py"]]\n', encoding="utf-8")
+                second = typed.apart("launch", "inbox", "--pipeline", "other.toml")
+                assert (second.code, second.stderr) == (
+                    1,
+                    f"error: The watcher ended while it was starting: {scene.inbox} is watched already, by PID {pid}.\n"
+                    "hint: Stop it first, or add your tags to its pipeline.\n",
+                )
         finally:
             command = [sys.executable, "-m", *shlex.split(launched.stdout.rpartition("Stop: ")[2])]
             stopped = run_process(command, cwd=Path("/"), env=typed.environment, timeout=60)
