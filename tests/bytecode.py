@@ -29,6 +29,8 @@ def lend(command: Iterable[str | Path], folder: Path | None) -> None:
 def _engine_above(start: Path, part: str | Path) -> list[Path]:
     """Return the engine of the project in which a path lies, if it lies in one."""
     path = start / part
+    if "\n" in path.name:  # a program's text, which may be longer than a name can be
+        return []
     return [folder / ENGINE for folder in (path, *path.parents[:DEEPEST]) if (folder / ENGINE).is_dir()][:1]
 
 

@@ -10,32 +10,13 @@ from pathlib import Path
 import pytest
 
 import pdbt
-from pdbt.cli import main
 from pdbt.cli.app import COMMANDS
 from pdbt.engine.errors import PdbtError
+from tests.cli.conftest import Typed
 from tests.conftest import Ended, RunProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "docs" / "demo" / "data"
-
-
-@pytest.fixture
-def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
-    """Type a command in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    return Typed(capsys)
-
-
-class Typed:
-    """Runs the command line within this process."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def __call__(self, *words: str | Path) -> Ended:
-        code = main([str(word) for word in words])
-        seen = self._capsys.readouterr()
-        return Ended(code, seen.out, seen.err)
 
 
 # Help, versions, mistakes --------------------------------------------------------------------------------------------

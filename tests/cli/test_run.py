@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Typed
 from tests.conftest import Ended, MakeProject, RunProcess, RunProject, StartProcess
+from tests.scaffold.snapshots import files_below
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ("source.py", "transforming.py", "results.py")
@@ -41,54 +43,49 @@ def exported(project: Path) -> str:
     return (project / "data" / "processed" / "ORDERS_CLEAN.csv").read_text(encoding="utf-8")
 
 
-def test_run_does_what_the_script_does(project: Path, run_process: RunProcess, tmp_path: Path) -> None:
+def test_run_does_what_the_script_does(project: Path, typed: Typed, run_process: RunProcess, tmp_path: Path) -> None:
+    planned = typed("run", "shop", "--dry-run")
+    assert planned.code == 0, planned.stderr
+    assert "ORDERS_CLEAN" in planned.stdout
+    assert not (project / "db" / "database.duckdb").exists()
     first = pdbt(run_process, tmp_path, "run", "shop")
     assert first.code == 0, first.stderr
     assert exported(project) == "id,amount\n1,10\n2,20\n"
     assert (project / "db" / "database.duckdb").is_file()
-    again = pdbt(run_process, project / "data" / "source", "run", "--full")
-    assert again.code == 0, again.stderr
-    refused = pdbt(run_process, project, "run", "--param", "least=15", "--full")
+    refused = typed("run", "--param", "least=15", "--full", cwd=project / "data" / "source")
     assert refused.code == 1
     assert "LEAST" in refused.stderr
 
 
-def test_a_dry_run_does_nothing(project: Path, run_process: RunProcess, tmp_path: Path) -> None:
-    planned = pdbt(run_process, tmp_path, "run", "shop", "--dry-run")
-    assert planned.code == 0, planned.stderr
-    assert "ORDERS_CLEAN" in planned.stdout
-    assert not (project / "db" / "database.duckdb").exists()
-
-
-def test_debug_reaches_the_script(project: Path, run_process: RunProcess, tmp_path: Path) -> None:
+def test_debug_reaches_the_script(project: Path, typed: Typed) -> None:
     (project / "pdbt.toml").write_text("[nonsense]\n", encoding="utf-8")
-    told = pdbt(run_process, tmp_path, "run", "shop")
+    told = typed("run", "shop")
     assert (told.code, "Traceback" in told.stderr) == (2, False)
     assert told.stderr.startswith("error: ")
-    assert "Traceback" in pdbt(run_process, tmp_path, "run", "shop", "--debug").stderr
+    assert "Traceback" in typed("run", "shop", "--debug").stderr
 
 
-def test_the_sample_runs_from_the_project_and_from_within(project: Path, run_process: RunProcess) -> None:
-    assert pdbt(run_process, project, "run", "--sample").code == 0
+def test_the_sample_runs_from_the_project_and_from_within(project: Path, typed: Typed) -> None:
+    assert typed("run", "--sample", cwd=project).code == 0
     continents = project / "sample" / "data" / "final" / "CONTINENTS.csv"
     assert continents.is_file()
     continents.unlink()
-    assert pdbt(run_process, project / "sample" / "scripts", "run").code == 0
+    assert typed("run", cwd=project / "sample" / "scripts").code == 0
     assert continents.is_file()
     assert not (project / "db" / "database.duckdb").exists()
 
 
-def test_a_project_without_its_sample_or_script_is_told(project: Path, run_process: RunProcess, tmp_path: Path) -> None:
+def test_a_project_without_its_sample_or_script_is_told(project: Path, typed: Typed, tmp_path: Path) -> None:
     (project / "sample").rename(tmp_path / "elsewhere")
-    result = pdbt(run_process, project, "run", "--sample")
+    result = typed("run", "--sample", cwd=project)
     assert (result.code, result.stderr.splitlines()[0]) == (2, f"error: {project} has no sample.")
     (project / "macro" / "python-run-process.py").unlink()
-    result = pdbt(run_process, project, "run")
+    result = typed("run", cwd=project)
     assert (result.code, result.stderr.splitlines()[0]) == (2, f"error: {project} has no macro/python-run-process.py.")
 
 
-def test_outside_a_project_it_says_so(run_process: RunProcess, tmp_path: Path) -> None:
-    result = pdbt(run_process, tmp_path, "run")
+def test_outside_a_project_it_says_so(typed: Typed, tmp_path: Path) -> None:
+    result = typed("run")
     assert result.code == 2
     assert result.stderr.startswith(f"error: {tmp_path} is not in a pdbt project: there is no pdbt.toml here or above.\nhint: ")
 
@@ -102,29 +99,30 @@ def test_the_steps_run_alone_from_anywhere_without_pdbt(project: Path, run_proje
         result = run_project(project, script=f"scripts/{script}")
         assert result.code == 0, result.stderr
     assert exported(project) == "id,amount\n1,10\n2,20\n"
-    (project / "data" / "processed" / "ORDERS_CLEAN.csv").unlink()
+    # The sample's scripts are the same, and know by where they lie what they are to work on: one of them shows it.
     for script in SCRIPTS:
-        result = run_project(project, script=f"sample/scripts/{script}")
-        assert result.code == 0, result.stderr
-    assert (project / "sample" / "data" / "final" / "CONTINENTS.csv").is_file()
-    assert not (project / "data" / "processed" / "ORDERS_CLEAN.csv").exists()
+        assert (project / "sample" / "scripts" / script).read_bytes() == (project / "scripts" / script).read_bytes()
+    before = files_below(project)
+    result = run_project(project, script="sample/scripts/source.py")
+    assert result.code == 0, result.stderr
+    made = {name for name in set(files_below(project)) - set(before) if not name.endswith(".pyc")}
+    assert made
+    assert {name for name in made if not name.startswith("sample/")} == set()
 
 
-def test_a_project_may_be_moved_and_hold_a_space(project: Path, run_project: RunProject, tmp_path: Path) -> None:
-    moved = project.rename(tmp_path / "a shop élan")
-    assert run_project(moved).code == 0
-    assert exported(moved) == "id,amount\n1,10\n2,20\n"
-
-
-def test_the_owners_code_runs_where_the_scripts_say(project: Path, run_project: RunProject) -> None:
+def test_the_owners_code_runs_where_the_scripts_say_wherever_the_project_was_moved(
+    project: Path, run_project: RunProject, tmp_path: Path
+) -> None:
     path = project / "scripts" / "source.py"
     text = path.read_text(encoding="utf-8")
     text = text.replace("        # Your own code before the import", '        print("BEFORE")\n        # Your own code before the import')
     path.write_text(
         text.replace("        # Your own code after", '        print("AFTER")\n        # Your own code after'), encoding="utf-8"
     )
-    seen = run_project(project).stdout
+    moved = project.rename(tmp_path / "a shop élan")
+    seen = run_project(moved).stdout
     assert seen.index("BEFORE") < seen.index("AFTER")
+    assert exported(moved) == "id,amount\n1,10\n2,20\n"
 
 
 def test_update_says_what_it_needs(project: Path, run_project: RunProject) -> None:
