@@ -1,8 +1,9 @@
 """Updates that end themselves with kill -9 just before their n-th act upon the world, each in a child of this process.
 
-Usage: killed_update.py PROJECT WORK STEP. PROJECT is copied to WORK for every STEP-th act: a call of the operating system that
-writes. After each kill it looks at what is there, lets whoever comes next finish, and looks again. Prints a JSON list of [act, code,
-digest when killed, whether there was a journal, digest when finished], the last one of an update that nobody killed.
+Usage: killed_update.py PROJECT WORK STEP. WORK is made of links to the files of PROJECT for every STEP-th act: a call of the
+operating system that writes. An update puts whole files in the place of others, so that PROJECT stays as it is. After each kill
+it looks at what is there, lets whoever comes next finish, and looks again. Prints a JSON list of [act, code, digest when killed,
+whether there was a journal, digest when finished], the last one of an update that nobody killed.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import os
 import shutil
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 from pdbt.engine.interrupted import JOURNAL, UPDATE_FOLDER
 from pdbt.scaffold.update import plan_update
 from pdbt.scaffold.update_apply import apply_update, finish_interrupted
+from pdbt.scaffold.update_plan import UpdatePlan
 
 CHANGING = frozenset("replace rename unlink remove mkdir rmdir fsync chmod".split())
 OPENING = frozenset(("open", "write"))
@@ -56,14 +59,13 @@ def digest_of(project: Path) -> str:
     return found.hexdigest()
 
 
-def update_until(project: Path, last: int) -> int:
+def update_until(plan: UpdatePlan, last: int) -> int:
     """Update in a child that ends before act number `last`; return how it ended."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            plan = plan_update(project)
-            sys.setprofile(Ender(last).watch)  # only from here on: planning writes nothing
+            sys.setprofile(Ender(last).watch)
             apply_update(plan)
             code = 0
         finally:
@@ -75,17 +77,19 @@ def update_until(project: Path, last: int) -> int:
 def main() -> None:
     """Kill before each act in turn, until an update reaches its end."""
     original, work = Path(sys.argv[1]), Path(sys.argv[2])
-    plan_update(original)  # loads what the children need
+    plan = replace(plan_update(original), project=work)  # once: planning writes nothing, and the project is the same each time
+    before = digest_of(original)
     said = []
     for last in range(1, 10_000, int(sys.argv[3])):
         shutil.rmtree(work, ignore_errors=True)
-        shutil.copytree(original, work)
-        code = update_until(work, last)
+        shutil.copytree(original, work, copy_function=os.link)
+        code = update_until(plan, last)
         killed, journal = digest_of(work), (work / JOURNAL).exists()
         finish_interrupted(work)
         said.append((last, code, killed, journal, digest_of(work)))
         if code != -signal.SIGKILL:
             break
+    assert digest_of(original) == before, "an update wrote into a file"
     print(json.dumps(said))
 
 

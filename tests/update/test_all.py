@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
+from pdbt.cli import main
 from pdbt.project.workspace import add_project, init_workspace
 from pdbt.scaffold import NewProject
 from pdbt.scaffold.base import BASE_FILE
-from tests.conftest import RunProcess
 from tests.update.conftest import OLD_VERSION, age, contents
 
 SCRIPT = "scripts/transforming.py"
@@ -29,13 +28,23 @@ def root(tmp_path: Path) -> Path:
     return workspace.root
 
 
-@pytest.mark.parametrize("options", [["--dry-run"], []])
-def test_each_project_is_a_line_and_a_broken_one_stops_no_other(root: Path, run_process: RunProcess, options: list[str]) -> None:
+def test_each_project_is_a_line_and_a_broken_one_stops_no_other(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = contents(root)
-    ended = run_process([sys.executable, "-m", "pdbt", "update", "--all", *options], cwd=root / "bakery")
-    would = bool(options)
-    assert ended.code == 2
-    assert ended.stdout.splitlines() == [
+    monkeypatch.chdir(root / "bakery")
+    assert main(["update", "--all", "--dry-run"]) == 2
+    assert capsys.readouterr().out.splitlines() == expected(root, would=True)
+    assert contents(root) == before
+    assert main(["update", "--all"]) == 2
+    assert capsys.readouterr().out.splitlines() == expected(root, would=False)
+    assert b"<<<<<<< yours\n# mine\n" in (root / "bakery/edited" / SCRIPT).read_bytes()
+    assert f"pdbt {OLD_VERSION}".encode() in (root / "bakery/edited" / SCRIPT).read_bytes()
+
+
+def expected(root: Path, *, would: bool) -> list[str]:
+    """Return the lines that an update of the workspace prints, or a dry run of it."""
+    return [
         "fresh: up to date",
         f"bakery/edited: {'2 would replace, 1 would conflict' if would else '2 replaced, 1 conflict'}",
         f"  {'would conflict' if would else 'conflict':<15}{SCRIPT}: marked in 1 place",
@@ -43,13 +52,12 @@ def test_each_project_is_a_line_and_a_broken_one_stops_no_other(root: Path, run_
         f"cellar/broken: {root}/cellar/broken/{BASE_FILE} is damaged. Bring it back from version control; or remove it, and the update"
         " keeps each file that differs and puts the new one beside it.",
     ]
-    assert (contents(root) == before) == would
-    if not would:
-        assert b"<<<<<<< yours\n# mine\n" in (root / "bakery/edited" / SCRIPT).read_bytes()
-        assert f"pdbt {OLD_VERSION}".encode() in (root / "bakery/edited" / SCRIPT).read_bytes()
 
 
-def test_a_project_and_all_are_too_much(root: Path, run_process: RunProcess) -> None:
-    ended = run_process([sys.executable, "-m", "pdbt", "update", "fresh", "--all"], cwd=root)
-    assert (ended.code, ended.stdout) == (2, "")
-    assert ended.stderr.startswith("error: --all means every project, and ")
+def test_a_project_and_all_are_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    add_project(init_workspace(tmp_path / "work"), NewProject("fresh"), None)
+    monkeypatch.chdir(tmp_path / "work")
+    assert main(["update", "fresh", "--all"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: --all means every project, and ")
