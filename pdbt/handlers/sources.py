@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..connect.base import on_one_line
 from ..engine.errors import BuildError, PdbtError, SettingsError
 from .errors import BatchRefused
 from .nodes import BaseHandler
@@ -162,7 +163,7 @@ class FlightSource(BaseHandler):
                 for chunk in client.do_get(flight.Ticket(self.ticket), flight.FlightCallOptions(headers=headers)):
                     yield pa.Table.from_batches([chunk.data])
         except pa.ArrowException as error:
-            said = str(error).splitlines()[0].partition(". gRPC client debug context")[0].rstrip(".")
+            said = on_one_line(error).partition(". gRPC client debug context")[0].rstrip(".")
             raise BuildError(f"Node {self.node}: {self.url}: {said}.", "Is the server up, and does it know the ticket?") from error
 
 
@@ -191,7 +192,7 @@ def read_file(path: Path, schema: pa.Schema | None = None, rows: int = BATCH_ROW
                 table = pa.Table.from_batches([batch])
                 yield table.cast(schema) if schema is not None else table
         except (duckdb.Error, pa.ArrowInvalid) as error:
-            said = str(error).splitlines()[0].rstrip(".")
+            said = on_one_line(error).rstrip(".")
             raise BatchRefused(f"{path} cannot be read: {said}.", "Mend the file, or the schema.") from error
 
 

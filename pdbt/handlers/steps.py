@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..connect.base import on_one_line
 from ..engine.errors import BuildError, MissingLibrary, SettingsError
 from .errors import BatchRefused
 from .nodes import BaseHandler
@@ -48,7 +49,7 @@ class Sql(BaseHandler):
         try:
             found: pa.Table = self._connection.sql(self.query).to_arrow_table()
         except duckdb.Error as error:
-            said = str(error).splitlines()[0].rstrip(".")
+            said = on_one_line(error).rstrip(".")
             if isinstance(error, duckdb.DataError):  # a value of this batch, such as a text that is cast to a number
                 raise BatchRefused(f"Node {self.node}: {said}.", "Send another value, or use TRY_CAST in its SQL.") from error
             raise BuildError(f"Node {self.node}: {said}.", "Mend its SQL, or what comes to it.") from error

@@ -174,7 +174,7 @@ def test_a_batch_that_the_database_does_not_take_is_refused_to_its_sender_and_th
 
 @on_each_target
 def test_what_a_constraint_refuses_has_its_reason(target: str) -> None:
-    """DuckDB would say that its transaction is aborted, which hides why."""
+    """DuckDB would say that its transaction is aborted, which hides why; PostgreSQL says which row on a line of its own."""
     run_in(target, "CREATE TABLE stored (id BIGINT PRIMARY KEY, x BIGINT NOT NULL)")
     with storing(target) as store:
         assert store({"id": [1], "x": [1]}) == 1
@@ -183,6 +183,7 @@ def test_what_a_constraint_refuses_has_its_reason(target: str) -> None:
             assert isinstance(error, BatchRefused), error
             assert "aborted" not in str(error)
             assert any(word in str(error).lower() for word in ("null", "duplicate", "unique", "default")), str(error)
+        assert (target.startswith("postgresql")) == ("Key (id)=(1) already exists" in str(error)), str(error)
         assert store({"id": [4], "x": [1]}) == 1
     assert run_in(target, "SELECT id FROM stored ORDER BY id") == [(1,), (4,)]
 

@@ -87,6 +87,14 @@ def test_a_value_that_the_sql_of_a_step_does_not_take_refuses_its_batch_and_ends
         assert good.result(SECONDS).rows == 1
 
 
+def test_the_fault_of_a_step_s_sql_is_said_whole_on_one_line() -> None:
+    """With the columns that there are, which DuckDB says on a line of their own, and without the arrow that it draws."""
+    with pytest.raises(PipelineFailed) as caught:
+        through(Sql("SELECT txt\nFROM batch"))
+    assert 'column "txt" not found in FROM clause! Candidate bindings: "text"' in str(caught.value), str(caught.value)
+    assert "LINE" not in str(caught.value)
+
+
 def test_a_map_hands_on_what_its_function_returns() -> None:
     assert through(Map(lambda batch: [{"rows": batch.num_rows}])) == [{"rows": 3}]
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...connect.base import on_one_line
 from ...connect.kinds import UNKNOWN
 from . import fitting
 from .fitting import TableColumn
@@ -54,7 +55,7 @@ class DuckDBStore(Store):
                 return duckdb.connect(self.target.path, config={"threads": 1})
             except duckdb.IOException as error:
                 if "lock" not in str(error) or time.monotonic() > until:
-                    said = str(error).splitlines()[0].rstrip(".")
+                    said = on_one_line(error).rstrip(".")
                     raise StoreFailed(f"{self.target.label}: {said}.", "DuckDB lets one program have a file at a time.") from error
             time.sleep(_PAUSE_SECONDS)
 
@@ -125,7 +126,7 @@ class DuckDBStore(Store):
         import duckdb
 
         of_values = (duckdb.DataError, duckdb.IntegrityError, duckdb.NotSupportedError, duckdb.ProgrammingError, duckdb.DependencyException)
-        return str(error).splitlines()[0] if isinstance(error, of_values) else ""
+        return on_one_line(error) if isinstance(error, of_values) else ""
 
     def _with(self, rows: pa.Table, sql: str) -> list[tuple[Any, ...]]:
         import duckdb

@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...connect.base import on_one_line
 from ...connect.kinds import MAX_DIGITS, UNKNOWN, arrow_type
+from ...connect.postgresql_reasons import reason_of
 from ...connect.postgresql_types import kind_of
 from ...engine.databases.postgres_sequences import Sequences
 from ..errors import BatchRefused
@@ -70,7 +72,7 @@ class PostgreSQLStore(Store):
             try:
                 self._connection = psycopg.connect(self.target.url)
             except psycopg.Error as error:
-                said = self.target.redact(str(error).splitlines()[0].rstrip("."))
+                said = self.target.redact(on_one_line(error).rstrip("."))
                 raise StoreFailed(f"{self.target.label}: {said}.", "Is the server up?") from None
 
     def commit(self) -> None:
@@ -154,7 +156,7 @@ class PostgreSQLStore(Store):
         state = error.sqlstate or ""
         if not state.startswith(_OF_BATCHES) and state not in _ALSO_OF_BATCHES and not (isinstance(error, psycopg.DataError) and not state):
             return ""
-        return str(error).splitlines()[0]
+        return reason_of(error)
 
     def quoted(self, name: str) -> str:
         """Return a table's name in quotes, with its schema where one stands before a dot."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from ...connect.base import on_one_line
 from ...connect.values import uuid_texts
 from ...engine.errors import BuildError
 from ..errors import BatchRefused
@@ -149,7 +150,7 @@ def plain(table: pa.Table, *, nanoseconds: bool = False) -> pa.Table:
         try:
             columns.append(values if values.type == kind else _decoded(values).cast(kind))
         except pa.ArrowException as error:
-            said = str(error).splitlines()[0].rstrip(".")
+            said = on_one_line(error).rstrip(".")
             raise BatchRefused(f"Column {name} cannot be stored as it is: {said}.", "Round it in a step before.") from None
     return pa.Table.from_arrays(columns, names=table.column_names)
 

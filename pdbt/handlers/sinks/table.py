@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...connect.base import on_one_line
 from ...engine.databases.name_limits import too_long
 from ...engine.errors import PdbtError, SettingsError
 from ..errors import BatchRefused
@@ -174,8 +175,7 @@ class TableSink(BaseSink):
         if reason := self._store.refused(error) or _about_values(error):
             said = self.target.redact(" ".join(reason.split())).rstrip(".")
             return BatchRefused(f"{self.target.label}, table {self.table}: {said}.", "The batch is not stored.")
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        said = self.target.redact(lines[0].rstrip(".") if lines else type(error).__name__)
+        said = self.target.redact(on_one_line(error).rstrip(".") if str(error).strip() else type(error).__name__)
         return StoreFailed(f"{self.target.label}, table {self.table}: {said}.", "The batch is not stored.")
 
 
