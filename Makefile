@@ -5,8 +5,11 @@
 #   make test-latest   the same tests with what is newest, in .venv-latest
 #   make constraints   writes constraints.txt anew, with what is newest
 
-PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3; do \
-	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
+ifeq ($(origin PYTHON),undefined)
+# Looked for once, and only where it is used.
+PYTHON = $(eval PYTHON := $(shell for name in python3.11 python3.12 python3.13 python3.14 python3; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done))$(PYTHON)
+endif
 VENV ?= .venv
 BIN := $(VENV)/bin
 LATEST ?= .venv-latest

@@ -6,10 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+
+from tests.repository.packages import link
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_SHIPPED = shutil.ignore_patterns(".git", ".venv*", ".demo", "__pycache__", ".*_cache", ".hypothesis", "build", "dist", "*.duckdb")
@@ -38,30 +42,28 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def make_environment(folder: Path) -> Path:
-    """Make an empty virtual environment; return its folder of programs."""
-    venv.create(folder, with_pip=True)
+def environment_with(folder: Path, requirements: Iterable[str]) -> Path:
+    """Make an environment with pip and what requirements ask for, and nothing else; return its folder of programs."""
+    venv.create(folder, with_pip=False)
+    link(folder, ("pip", *requirements))
     return folder / "bin"
-
-
-@pytest.fixture
-def empty_environment(tmp_path: Path) -> Path:
-    """An empty virtual environment's folder of programs, for one test."""
-    return make_environment(tmp_path / "empty")
 
 
 @pytest.fixture(scope="session")
 def demo_environment(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of the environment that `make demo` fills: with pdbt, what it needs, and nothing else."""
+    """The folder of programs of the environment that `make demo` makes: with pdbt, what it needs, and nothing else."""
     folder = tmp_path_factory.mktemp("environment") / "venv"
-    demo = make_demo(checkout, folder)
+    made = make(checkout, folder, str(folder / "bin" / "python"), f"PYTHON={sys.executable}")
+    assert made.returncode == 0, made.stdout + made.stderr
+    link(folder, tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"])
+    demo = make(checkout, folder, "demo")
     assert demo.returncode == 0, demo.stdout + demo.stderr
     return folder / "bin"
 
 
-def make_demo(checkout: Path, environment: Path) -> subprocess.CompletedProcess[str]:
-    """Run `make demo` in an environment, which it makes if there is none."""
-    command = ["make", "demo", f"VENV={environment}"]
+def make(checkout: Path, environment: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run make in a checkout, with an environment, which it makes if there is none."""
+    command = ["make", f"VENV={environment}", *words]
     found = {**_clean_environment(), **PIP}
     return subprocess.run(command, cwd=checkout, env=found, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
 
@@ -69,12 +71,10 @@ def make_demo(checkout: Path, environment: Path) -> subprocess.CompletedProcess[
 @pytest.fixture
 def installed(wheel: Path, demo_environment: Path) -> Path:
     """The folder of programs of an environment with the wheel in place of the checkout; all that it asks for is there already."""
-    pip = [str(demo_environment / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    for words in (["install", "--no-compile", "--no-index", "--no-deps", "--force-reinstall", str(wheel)], ["check"]):
-        result = subprocess.run(
-            [*pip, *words], capture_output=True, text=True, timeout=INSTALL_SECONDS, env=_clean_environment(), check=False
-        )
-        assert result.returncode == 0, result.stdout + result.stderr
+    pip = [str(demo_environment / "python"), "-m", "pip", "--quiet", "install", "--no-index", "--no-deps", "--force-reinstall"]
+    environment = {**_clean_environment(), **PIP}
+    result = subprocess.run([*pip, str(wheel)], capture_output=True, text=True, timeout=INSTALL_SECONDS, env=environment, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
     return demo_environment
 
 

@@ -6,14 +6,13 @@ import importlib.metadata
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.conftest import RunProcess
+from tests.repository.packages import needed
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -27,37 +26,25 @@ def pinned(text: str) -> dict[str, str]:
     return {canonicalize_name(match[1]): match[2] for match in found if match}
 
 
-def needed(texts: Iterable[str], extras: frozenset[str], seen: set[tuple[str, frozenset[str]]]) -> Iterator[Requirement]:
-    """Yield what requirements ask for on this machine, and what that needs."""
-    for text in texts:
-        wanted = Requirement(text)
-        if wanted.marker is not None and not any(wanted.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
-            continue
-        yield wanted
-        package = (canonicalize_name(wanted.name), frozenset(wanted.extras))
-        if package not in seen:
-            seen.add(package)
-            yield from needed(importlib.metadata.requires(package[0]) or (), package[1], seen)
-
-
-@pytest.mark.parametrize("extra", ["dependencies", *PROJECT["optional-dependencies"]])
-def test_constraints_name_a_fitting_release_of_all_that_an_extra_needs(extra: str) -> None:
+def test_constraints_name_a_fitting_release_of_all_that_an_extra_needs() -> None:
     """With nothing left to what is newest on the day, and nothing that two packages do not agree about."""
     releases = pinned((ROOT / "constraints.txt").read_text(encoding="utf-8"))
-    texts = PROJECT["dependencies"] if extra == "dependencies" else PROJECT["optional-dependencies"][extra]
-    wanted = list(needed(texts, frozenset(), set()))
-    assert len(wanted) >= len(texts) > 0
-    wrong = [str(one) for one in wanted if not one.specifier.contains(releases.get(canonicalize_name(one.name), "0"), prereleases=True)]
-    assert wrong == []
+    for extra, texts in {"dependencies": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}.items():
+        wanted = list(needed(texts, frozenset(), set()))
+        assert len(wanted) >= len(texts) > 0, extra
+        wrong = [str(one) for one in wanted if not one.specifier.contains(releases.get(canonicalize_name(one.name), "0"), prereleases=True)]
+        assert wrong == [], extra
 
 
-@pytest.mark.parametrize("goal", ["demo", "test"])
-def test_make_installs_the_releases_of_the_constraints(goal: str, checkout: Path, run_process: RunProcess) -> None:
-    planned = run_process(["make", "--dry-run", goal, "VENV=none"], cwd=checkout)
+def test_make_installs_the_releases_of_the_constraints(checkout: Path, run_process: RunProcess) -> None:
+    planned = run_process(["make", "--dry-run", "demo", "test", "VENV=none"], cwd=checkout)
     assert planned.code == 0, planned.stderr
-    (install,) = {line for line in planned.stdout.splitlines() if "pip" in line and "install" in line and "echo" not in line}
-    assert "PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt none/bin/python" in install
-    assert "--upgrade" not in install
+    installs = {line for line in planned.stdout.splitlines() if "pip" in line and "install" in line and "echo" not in line}
+    assert {line.partition(" install ")[2] for line in installs} == {"--editable .", " --editable '.[dev]'"}
+    for install in installs:
+        assert "PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt none/bin/python" in install
+    # into an environment that it makes with a Python that it finds
+    assert re.search(r"^python3[.0-9]* -m venv none ", planned.stdout, flags=re.MULTILINE)
 
 
 def test_make_test_latest_installs_what_is_newest_in_an_environment_of_its_own(checkout: Path, run_process: RunProcess) -> None:

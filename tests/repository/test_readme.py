@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import RunProcess
-from tests.repository.conftest import PIP, make_demo
+from tests.repository.conftest import PIP, make
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 ALL_COMMANDS_SECONDS = 500
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3 * ALL_COMMANDS_SECONDS), p
 
 
 def test_a_person_with_a_checkout_and_python_gets_results(checkout: Path, demo_environment: Path, run_process: RunProcess) -> None:
-    demo = make_demo(checkout, demo_environment.parent)  # once more, as it was made by the first
+    demo = make(checkout, demo_environment.parent, "demo")  # once more, as it was made by the first
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "REVENUE_BY_COUNTRY" in demo.stdout
     assert "Switzerland" in demo.stdout

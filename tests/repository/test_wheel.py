@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import RUN_SCRIPT, RunProcess
 from tests.handlers.serving import free_port
-from tests.repository.conftest import CONSTRAINTS
+from tests.repository.conftest import CONSTRAINTS, environment_with
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL_SECONDS = 600
@@ -51,8 +51,11 @@ def test_projects_outlive_pdbt(installed: Path, run_process: RunProcess, tmp_pat
         rows[summary] = rows_of(summary)
         assert len(rows[summary]) > 1
 
-    # pdbt goes; the projects, with the libraries that they need, stay
     pip = [installed / "python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    checked = run_process([*pip, "check"])
+    assert checked.code == 0, checked.stdout
+
+    # pdbt goes; the projects, with the libraries that they need, stay
     assert run_process([*pip, "uninstall", "--yes", "pdbt"]).code == 0
     assert "ModuleNotFoundError" in run_process([installed / "python", "-c", "import pdbt"], cwd=tmp_path).stderr
     for summary, shop in zip(rows, shops.values(), strict=True):
@@ -64,15 +67,15 @@ def test_projects_outlive_pdbt(installed: Path, run_process: RunProcess, tmp_pat
         assert rows_of(summary) == rows[summary]
 
 
-def test_the_requirements_of_a_project_are_all_it_needs(
-    installed: Path, empty_environment: Path, run_process: RunProcess, tmp_path: Path
-) -> None:
-    """An environment made from requirements.txt alone, as the README of a project says."""
+def test_the_requirements_of_a_project_are_all_it_needs(installed: Path, run_process: RunProcess, tmp_path: Path) -> None:
+    """An environment made from requirements.txt alone, with the command that the README of a project names."""
     made = run_process([installed / "pdbt", "new", "shop"], cwd=tmp_path)
     assert made.code == 0, made.stderr
-    python = empty_environment / "python"
+    requirements = tmp_path / "shop" / "requirements.txt"
+    asked = [line for line in requirements.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    python = environment_with(tmp_path / "alone", asked) / "python"
     pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    filled = run_process([*pip, "install", *CONSTRAINTS, "-r", tmp_path / "shop" / "requirements.txt"], timeout=INSTALL_SECONDS)
+    filled = run_process([*pip, "install", *CONSTRAINTS, "-r", requirements], timeout=INSTALL_SECONDS)
     assert filled.code == 0, filled.stderr
     assert run_process([python, "-c", "import pdbt"], cwd=tmp_path).code == 1
     result = run_process([python, tmp_path / "shop" / SAMPLE_SCRIPT], cwd=tmp_path)
