@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import importlib.util
-import py_compile
-import tempfile
+import marshal
 from collections.abc import Iterable
+from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 
 ENGINE = Path("scripts", "engine")
-HEADER_BYTES = 16  # PEP 552: the magic number, the flags, the source's time and its size
 DEEPEST = 4  # folders of a project that a command or its folder may lie below it
 
 
@@ -19,40 +18,33 @@ def lend(command: Iterable[str | Path], folder: Path | None) -> None:
 
     Python takes it only where its time and size are those of the source, and names the project's own file in tracebacks.
     """
-    engines = {engine for part in (".", *command) for engine in _engine_above(folder or Path("/"), part)}
+    engines = {engine for part in (".", *command) for engine in _engine_above((folder or Path("/")) / part)}
     for engine in engines:
         if not (engine / "__pycache__").exists():
             for source in engine.rglob("*.py"):
-                _write(source)
+                # A module that does not compile, or cannot be written next to, is left to the run that imports it.
+                with contextlib.suppress(OSError, SyntaxError, ValueError):
+                    _write(source)
 
 
-def _engine_above(start: Path, part: str | Path) -> list[Path]:
+def _engine_above(path: Path) -> list[Path]:
     """Return the engine of the project in which a path lies, if it lies in one."""
-    path = start / part
-    if "\n" in path.name:  # a program's text, which may be longer than a name can be
-        return []
-    return [folder / ENGINE for folder in (path, *path.parents[:DEEPEST]) if (folder / ENGINE).is_dir()][:1]
+    with contextlib.suppress(OSError):  # of a part of a command that is too long for a path, such as the program after -c
+        return [folder / ENGINE for folder in (path, *path.parents[:DEEPEST]) if (folder / ENGINE).is_dir()][:1]
+    return []
 
 
 def _write(source: Path) -> None:
-    """Write a module's compiled form next to it; a module that does not compile is left to the run that imports it."""
-    try:
-        code = _code(source.read_bytes())
-        state = source.stat()
-    except (OSError, py_compile.PyCompileError):
-        return
-    parts = (int(state.st_mtime), state.st_size)
-    header = importlib.util.MAGIC_NUMBER + bytes(4) + b"".join((part & 0xFFFFFFFF).to_bytes(4, "little") for part in parts)
-    target = Path(importlib.util.cache_from_source(str(source)))
+    """Write a module's compiled form next to it."""
+    state = source.stat()  # before it is read: what is written in between is newer than this says
+    header = (0, int(state.st_mtime), state.st_size)  # PEP 552, after the magic number: flags, and the source's time and size
+    target = Path(cache_from_source(str(source)))
+    compiled = MAGIC_NUMBER + b"".join((part & 0xFFFFFFFF).to_bytes(4, "little") for part in header) + _code(source.read_bytes())
     target.parent.mkdir(exist_ok=True)
-    target.write_bytes(header + code)
+    target.write_bytes(compiled)
 
 
 @functools.cache
 def _code(text: bytes) -> bytes:
-    """Return the compiled form of a module's text, without its header."""
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder, "module.py"), Path(folder, "module.pyc")
-        source.write_bytes(text)
-        py_compile.compile(str(source), str(target), doraise=True)
-        return target.read_bytes()[HEADER_BYTES:]
+    """Return the compiled form of a module's text; Python puts the name of the file into it when it loads it."""
+    return marshal.dumps(compile(text, "engine", "exec", dont_inherit=True))
