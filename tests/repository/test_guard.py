@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import RunProcess, StartProcess
+from tests.conftest import StartProcess
 from tests.process.instances import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +22,6 @@ GONE_SECONDS = 20.0
 STARTS = """
 import json, os, subprocess, sys, time
 from pathlib import Path
-import pytest
 
 HERE = Path(__file__).parent
 SLEEP = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
@@ -44,8 +43,10 @@ def test_starts(start_process, postgres):
     (HERE / "new").rename(HERE / "pids")
     time.sleep(600)
 """
-NO_SERVER = "\n@pytest.fixture\ndef postgres():\n    return {}\n"
+NO_SERVER = "\nimport pytest\n\n@pytest.fixture\ndef postgres():\n    return {}\n"
 SERVER = """
+import pytest
+
 @pytest.fixture
 def postgres():
     import psutil
@@ -55,13 +56,15 @@ def postgres():
         (checkpointer,) = [child for child in postmaster.children() if "checkpointer" in "".join(child.cmdline())]
         yield {"postmaster": postmaster.pid, "checkpointer": checkpointer.pid}
 """
+IGNORING = ["sh", "-c", 'trap "" INT HUP QUIT; exec "$@"', "sh"]
 # A test that says which signals a process of its own begins with.
 SIGNALS = """
 import signal, subprocess, sys
+from pathlib import Path
 PROGRAM = "import signal; print([signal.getsignal(getattr(signal, name)).__name__ if callable(signal.getsignal(getattr(signal, name))) "
 PROGRAM += "else int(signal.getsignal(getattr(signal, name))) for name in ('SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGTERM')])"
 
-def test_signals(run_process):
+def test_processes_begin_with_default_signals(run_process):
     for said in (run_process([sys.executable, "-c", PROGRAM]).stdout, subprocess.check_output([sys.executable, "-c", PROGRAM], text=True)):
         assert said == "['default_int_handler', 0, 0, 0]\\n"
 
@@ -69,33 +72,25 @@ def test_this_process_goes_on_ignoring():
     signal.raise_signal(signal.SIGINT)
     signal.raise_signal(signal.SIGHUP)
     signal.raise_signal(signal.SIGQUIT)
+    Path(__file__).with_name("signals").touch()
 """
 
 
 def command(folder: Path, text: str, *words: str) -> list[str]:
-    """Return the command of a pytest over a file of tests that have the fixtures of these."""
+    """Return the command of a pytest over a file of tests that have the fixtures of these, and no plugins but those named."""
     (folder / "test_inner.py").write_text(text, encoding="utf-8")
-    plugins = ["-p", "tests.conftest", "-p", "no:cacheprovider"]
+    plugins = ["-p", "tests.conftest", "-p", "no:cacheprovider", "-p", "xdist"]
     return [
         sys.executable,
         "-m",
         "pytest",
-        "-q",
+        "-qx",
         *plugins,
         f"--rootdir={folder}",
         f"--basetemp={folder}/base",
         *words,
         str(folder / "test_inner.py"),
     ]
-
-
-@pytest.mark.parametrize("words", [(), ("-n", "1")], ids=["alone", "on a worker"])
-def test_under_nohup_processes_begin_with_default_signals(run_process: RunProcess, tmp_path: Path, words: tuple[str, ...]) -> None:
-    """And pytest itself goes on ignoring what nohup told it to."""
-    ignoring = ["sh", "-c", 'trap "" INT HUP QUIT; exec "$@"', "sh"]
-    ended = run_process([*ignoring, *command(tmp_path, SIGNALS, *words)], cwd=ROOT)
-    assert ended.code == 0, ended.stdout
-    assert "2 passed" in ended.stdout
 
 
 def is_alive(pid: int) -> bool:
@@ -114,21 +109,24 @@ def started(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    ("words", "killed", "server"),
+    ("words", "killed", "before"),
     [
-        pytest.param((), "pytest", NO_SERVER, id="pytest"),
-        pytest.param(("-n", "1"), "worker", NO_SERVER, id="a worker"),
+        pytest.param((), "pytest", SIGNALS + NO_SERVER, id="pytest"),
+        pytest.param(("-n", "1"), "worker", SIGNALS + NO_SERVER, id="a worker"),
         pytest.param(("-n", "1"), "controller", NO_SERVER, id="the process that has the workers"),
         pytest.param(("-n", "1"), "group", NO_SERVER, id="the group, as timeout does", marks=pytest.mark.slow),
         pytest.param((), "pytest", SERVER, id="a server", marks=pytest.mark.slow),
     ],
 )
 def test_what_a_killed_pytest_started_is_gone(
-    start_process: StartProcess, tmp_path: Path, started: Path, words: tuple[str, ...], killed: str, server: str
+    start_process: StartProcess, tmp_path: Path, started: Path, words: tuple[str, ...], killed: str, before: str
 ) -> None:
-    process = start_process(command(tmp_path, STARTS + server, *words), cwd=ROOT)
+    """Also under nohup: the tests of signals run before, and one of them that fails ends the pytest, which says so."""
+    ignoring = IGNORING if SIGNALS in before else []
+    process = start_process([*ignoring, *command(tmp_path, before + STARTS, *words)], cwd=ROOT, env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})
     wait_until(lambda: started.exists() or process.poll() is not None)
     assert process.poll() is None, process.communicate()[0]
+    assert (tmp_path / "signals").exists() is (SIGNALS in before)
     said = json.loads(started.read_text(encoding="utf-8"))
     pids = said["started"]
     assert [name for name, pid in pids.items() if not is_alive(pid)] == []
