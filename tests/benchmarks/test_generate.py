@@ -24,10 +24,10 @@ def test_the_same_bytes_on_every_machine(tmp_path: Path) -> None:
 
 def test_rows_are_in_order_and_of_the_size_that_the_report_states(tmp_path: Path) -> None:
     path = tmp_path / "orders.csv"
-    generate(path, 200_000)
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert [int(row["order_id"]) for row in rows] == list(range(1, 200_001))
+    generate(path, 200_000)  # more than DuckDB gives one thread, which takes 122,880
+    header, *rows = path.read_text(encoding="utf-8").splitlines()
+    assert header.startswith("order_id,")
+    assert [int(row.partition(",")[0]) for row in rows] == list(range(1, 200_001))
     assert path.stat().st_size / len(rows) == pytest.approx(80, rel=0.02)
 
 
