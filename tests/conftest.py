@@ -20,9 +20,11 @@ import pytest
 from pdbt.scaffold import NewProject, new_project
 from tests import bytecode, guard, mysql
 from tests.postgres import NoServer, empty, new_database, running_server
+from tests.warm import Warm
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN_SCRIPT = "macro/python-run-process.py"
+WARM_PROCESS = Path(__file__).with_name("warm.py")
 RUN_SECONDS = 180.0
 GRACE_SECONDS = 5.0
 
@@ -181,6 +183,36 @@ def run_project(run_process: RunProcess, tmp_path: Path) -> RunProject:
         return run_process([sys.executable, project / script, *arguments], cwd=tmp_path, env=env, timeout=timeout)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """Runs scripts in children of one process, which has loaded the libraries of a project's engine."""
+    with processes() as start:
+        yield Warm(start([sys.executable, WARM_PROCESS], stdin=subprocess.PIPE))
+
+
+@pytest.fixture
+def run_project_warm(warm: Warm, tmp_path: Path) -> Iterator[RunProject]:
+    """Run a project's script as `run_project` does, in half the time, where nothing depends on a Python that is new.
+
+    One run at a time. No variable of Python's own can be given, and no script that starts itself again can be run.
+    """
+
+    def run(
+        project: Path,
+        *arguments: str,
+        script: str = RUN_SCRIPT,
+        env: Mapping[str, str] | None = None,
+        timeout: float = RUN_SECONDS,
+    ) -> Ended:
+        path = project / script
+        bytecode.lend([path], tmp_path)
+        warm.start(command=[str(path), *arguments], folder=str(tmp_path), environment=project_environment(env))
+        return Ended(*warm.ended(timeout))
+
+    yield run
+    warm.end_what_is_left()
 
 
 @pytest.fixture

@@ -1,31 +1,35 @@
 """Runs that a test kills: publishes one run after the other and says each step that it has done.
 
-Run as: killed_process.py KIND PROJECT URL FIRST_RUN [STEP]. With a step, it goes no further than that.
+The process that `tests.warm` describes: it publishes to the database of `kind`, `project` and `url`, beginning with run `first`, and
+goes no further than the step that is `last`, if any. Each step is a line of the file `steps`.
 """
 
 from __future__ import annotations
 
+import importlib
 import itertools
-import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.databases.reader_process import rows
 from tests.databases.subjects import Subject
+from tests.warm import serve
 
 
-def main() -> None:
+def publish(asked: Mapping[str, Any]) -> None:
     """Publish until killed."""
-    kind, project, url, first, *last = sys.argv[1:]
+    steps = Path(asked["steps"])
 
     def say(run: int, step: str) -> None:
-        sys.stdout.write(f"{run} {step}\n")
-        sys.stdout.flush()
-        while step in last:
+        with steps.open("a") as file:
+            file.write(f"{run} {step}\n")
+        while step == asked["last"]:
             time.sleep(60)
 
-    subject = Subject(kind, Path(project), url or None)
-    for run in itertools.count(int(first)):
+    subject = Subject(asked["kind"], Path(asked["project"]), asked["url"])
+    for run in itertools.count(asked["first"]):
         start = ("empty", "published")[run % 2]
         with subject.run(start, ["FIRST", "SECOND"]) as database:
             say(run, "open")
@@ -39,4 +43,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    for module in ("duckdb_file", "sqlite_file", "postgres"):
+        importlib.import_module(f"pdbt.engine.databases.{module}")
+    serve(publish)

@@ -142,7 +142,8 @@ HEADER_BYTES = 3 * 4096  # the main header and the two of which the newer one co
 def test_the_header_of_the_last_run_still_finds_all_of_that_run_in_the_new_file(subject: Subject, tmp_path: Path, kept: list[str]) -> None:
     """DuckDB 2.0 reads a file's header, closes it, and opens it again by name for the rest: a publication may lie between."""
     before, mixed = tmp_path / "before.duckdb", tmp_path / "mixed.duckdb"
-    sizes = [1000, 300_000, 10, 10, 500_000, 200_000, 400_000, 0]
+    # Of row groups of 61,440; a file of more than 8 MB might be written anew, without the tables that are not kept.
+    sizes = [1000, 70_000, 10, 10, 300_000 if kept else 125_000, 60_000, 100_000, 0]
     for run, rows in enumerate(sizes):
         with subject.run("published" if kept and run else "empty", kept) as database:
             if not kept or not run:

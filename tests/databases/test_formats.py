@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import datetime
+import itertools
 import json
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -34,10 +36,13 @@ def exported(subject: Subject, select: str, path: Path, file_format: str) -> Pat
     return path
 
 
-def parquet_of(subject: Subject, value: str, folder: Path) -> list[tuple[Any, ...]]:
-    """Return the type and the value of one exported value, as text."""
-    path = exported(subject, f"SELECT {value} AS v", folder / "t.parquet", "parquet")
-    return duckdb.execute(f"SELECT typeof(v), CAST(v AS VARCHAR) FROM '{path}'").fetchall()
+def parquet_of(subject: Subject, values: Sequence[str], folder: Path) -> list[tuple[Any, ...]]:
+    """Return the type and the value of each exported value, as text; the first one is column v."""
+    names = ["v", *(f"v{number}" for number in range(1, len(values)))]
+    select = ", ".join(f"{value} AS {name}" for value, name in zip(values, names, strict=True))
+    path = exported(subject, f"SELECT {select}", folder / "t.parquet", "parquet")
+    each = " UNION ALL ".join(f"SELECT typeof({name}), CAST({name} AS VARCHAR) FROM '{path}'" for name in names)
+    return duckdb.execute(each).fetchall()
 
 
 # Parquet ------------------------------------------------------------------------------------------------------------------
@@ -50,24 +55,24 @@ def test_a_sum_of_integers_is_exact_in_parquet(duckdb_subject: Subject, tmp_path
     assert duckdb.execute(f"DESCRIBE FROM '{path}'").fetchall()[0][1] == "DECIMAL(38,0)"
 
 
-@pytest.mark.parametrize(
-    ("value", "kind", "text"),
-    [
-        (f"{HUGE}::HUGEINT", "DECIMAL(38,0)", HUGE),
-        (f"-{HUGE}::HUGEINT", "DECIMAL(38,0)", f"-{HUGE}"),
-        ("12345678901234567890123::UHUGEINT", "DECIMAL(38,0)", "12345678901234567890123"),
-        ("NULL::HUGEINT", "DECIMAL(38,0)", None),
-        ("[9007199254740993::HUGEINT, NULL]", "DECIMAL(38,0)[]", "[9007199254740993, NULL]"),
-        ("{'a HUGEINT': 9007199254740993::HUGEINT}", 'STRUCT("a HUGEINT" DECIMAL(38,0))', "{'a HUGEINT': 9007199254740993}"),
-        ("MAP {'k': [9007199254740993::UHUGEINT]}", "MAP(VARCHAR, DECIMAL(38,0)[])", "{k=[9007199254740993]}"),
-        ("'12:00:00+02:00'::TIMETZ", "VARCHAR", "12:00:00+02"),
-        ("INTERVAL '1 month 2.003 seconds'", "INTERVAL", "1 month 00:00:02.003"),
-        ("[INTERVAL '-0.000001 seconds']", "VARCHAR[]", "['-00:00:00.000001']"),
-        ("union_value(n := 2)", "VARCHAR", '{"n":2}'),
-    ],
-)
-def test_what_parquet_has_no_type_for_is_held_by_another(duckdb_subject: Subject, tmp_path: Path, value: str, kind: str, text: str) -> None:
-    assert parquet_of(duckdb_subject, value, tmp_path) == [(kind, text)]
+OTHER_TYPES = [
+    (f"{HUGE}::HUGEINT", "DECIMAL(38,0)", HUGE),
+    (f"-{HUGE}::HUGEINT", "DECIMAL(38,0)", f"-{HUGE}"),
+    ("12345678901234567890123::UHUGEINT", "DECIMAL(38,0)", "12345678901234567890123"),
+    ("NULL::HUGEINT", "DECIMAL(38,0)", None),
+    ("[9007199254740993::HUGEINT, NULL]", "DECIMAL(38,0)[]", "[9007199254740993, NULL]"),
+    ("{'a HUGEINT': 9007199254740993::HUGEINT}", 'STRUCT("a HUGEINT" DECIMAL(38,0))', "{'a HUGEINT': 9007199254740993}"),
+    ("MAP {'k': [9007199254740993::UHUGEINT]}", "MAP(VARCHAR, DECIMAL(38,0)[])", "{k=[9007199254740993]}"),
+    ("'12:00:00+02:00'::TIMETZ", "VARCHAR", "12:00:00+02"),
+    ("INTERVAL '1 month 2.003 seconds'", "INTERVAL", "1 month 00:00:02.003"),
+    ("[INTERVAL '-0.000001 seconds']", "VARCHAR[]", "['-00:00:00.000001']"),
+    ("union_value(n := 2)", "VARCHAR", '{"n":2}'),
+]
+
+
+def test_what_parquet_has_no_type_for_is_held_by_another(duckdb_subject: Subject, tmp_path: Path) -> None:
+    held = [(kind, text) for _, kind, text in OTHER_TYPES]
+    assert parquet_of(duckdb_subject, [value for value, _, _ in OTHER_TYPES], tmp_path) == held
 
 
 @pytest.mark.parametrize(
@@ -82,7 +87,7 @@ def test_what_parquet_has_no_type_for_is_held_by_another(duckdb_subject: Subject
 )
 def test_what_parquet_cannot_hold_is_refused_by_name(duckdb_subject: Subject, tmp_path: Path, value: str, reason: str) -> None:
     with pytest.raises(BuildError) as caught:
-        parquet_of(duckdb_subject, value, tmp_path)
+        parquet_of(duckdb_subject, [value], tmp_path)
     assert caught.value.message == f"The export of T: {reason}."
     assert caught.value.hint.startswith("Set another [export] format in pdbt.toml")
 
@@ -154,15 +159,15 @@ NESTED = [
 
 
 @pytest.mark.parametrize("file_format", ["csv", "xlsx"])
-@pytest.mark.parametrize(("value", "expected"), NESTED)
-def test_lists_and_objects_are_json_text(subject: Subject, tmp_path: Path, file_format: str, value: str, expected: object) -> None:
-    path = exported(subject, f"SELECT {value} AS v, 1 AS one", tmp_path / f"t.{file_format}", file_format)
+def test_lists_and_objects_are_json_text(subject: Subject, tmp_path: Path, file_format: str) -> None:
+    select = ", ".join(f"{value} AS v{number}" for number, (value, _) in enumerate(NESTED))
+    path = exported(subject, f"SELECT {select}, 1 AS one", tmp_path / f"t.{file_format}", file_format)
     if file_format == "xlsx":
-        cell = CalamineWorkbook.from_path(str(path)).get_sheet_by_name("T").to_python()[1][0]
+        cells = list(map(str, CalamineWorkbook.from_path(str(path)).get_sheet_by_name("T").to_python()[1]))
     else:
         with path.open(encoding="utf-8", newline="") as file:
-            cell = list(csv.reader(file))[1][0]
-    assert json.loads(str(cell)) == expected
+            cells = list(csv.reader(file))[1]
+    assert list(map(json.loads, cells)) == [*(expected for _, expected in NESTED), 1]
 
 
 @pytest.mark.parametrize(
@@ -186,25 +191,25 @@ def test_a_missing_value_of_a_table_of_one_column_is_a_row(duckdb_subject: Subje
 # Sheets -------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("value", "cell"),
-    [
-        ("0.30000000000000004::DOUBLE", 0.30000000000000004),
-        ("1.7976931348623157e308::DOUBLE", 1.7976931348623157e308),
-        ("123456789.12345679::DOUBLE", 123456789.12345679),
-        ("9007199254740993", "9007199254740993"),
-        ("TIMESTAMP '2024-01-01 12:30:00.123'", datetime.datetime(2024, 1, 1, 12, 30, 0, 123000)),
-        ("TIMESTAMP '2024-01-01 12:30:00.123456'", "2024-01-01 12:30:00.123456"),
-        ("TIMESTAMP '9999-12-31 23:59:59.999999'", "9999-12-31 23:59:59.999999"),
-        ("TIMESTAMP '1900-01-01 12:00:00'", "1900-01-01 12:00:00"),
-        ("TIME '23:59:59.999999'", "23:59:59.999999"),
-        ("DATE '9999-12-31'", datetime.date(9999, 12, 31)),
-        ("'=1+1'", "=1+1"),
-    ],
-)
-def test_a_cell_is_the_value(duckdb_subject: Subject, tmp_path: Path, value: str, cell: object) -> None:
-    path = exported(duckdb_subject, f"SELECT {value} AS v", tmp_path / "t.xlsx", "xlsx")
-    assert CalamineWorkbook.from_path(str(path)).get_sheet_by_name("T").to_python()[1] == [cell]
+CELLS = [
+    ("0.30000000000000004::DOUBLE", 0.30000000000000004),
+    ("1.7976931348623157e308::DOUBLE", 1.7976931348623157e308),
+    ("123456789.12345679::DOUBLE", 123456789.12345679),
+    ("9007199254740993", "9007199254740993"),
+    ("TIMESTAMP '2024-01-01 12:30:00.123'", datetime.datetime(2024, 1, 1, 12, 30, 0, 123000)),
+    ("TIMESTAMP '2024-01-01 12:30:00.123456'", "2024-01-01 12:30:00.123456"),
+    ("TIMESTAMP '9999-12-31 23:59:59.999999'", "9999-12-31 23:59:59.999999"),
+    ("TIMESTAMP '1900-01-01 12:00:00'", "1900-01-01 12:00:00"),
+    ("TIME '23:59:59.999999'", "23:59:59.999999"),
+    ("DATE '9999-12-31'", datetime.date(9999, 12, 31)),
+    ("'=1+1'", "=1+1"),
+]
+
+
+def test_a_cell_is_the_value(duckdb_subject: Subject, tmp_path: Path) -> None:
+    select = ", ".join(f"{value} AS v{number}" for number, (value, _) in enumerate(CELLS))
+    path = exported(duckdb_subject, f"SELECT {select}", tmp_path / "t.xlsx", "xlsx")
+    assert CalamineWorkbook.from_path(str(path)).get_sheet_by_name("T").to_python()[1] == [cell for _, cell in CELLS]
 
 
 @pytest.mark.parametrize(
@@ -242,25 +247,24 @@ def test_what_a_database_cannot_hold_is_refused_by_name(make_subject: MakeSubjec
         assert load(database, "T", "SELECT 1.5::DOUBLE AS v") == 1
 
 
-@pytest.mark.parametrize(
-    ("values", "kind", "read"),
-    [
-        (["12345678901234567890123456789012345678901.5", "1"], "VARCHAR", "12345678901234567890123456789012345678901.5"),
-        (["NaN", "12345678901234567890"], "VARCHAR", "NaN"),
-        (["NaN", "1.5"], "DOUBLE", "nan"),
-        (["1e40", "2"], "DOUBLE", "1e+40"),
-        (["1e-350", "1"], "VARCHAR", f"0.{'0' * 349}1"),
-    ],
-)
-@pytest.mark.parametrize("declared", ["numeric", "numeric(900,400)"])
-def test_a_numeric_of_postgresql_is_never_rounded(
-    make_subject: MakeSubject, tmp_path: Path, values: list[str], kind: str, read: str, declared: str
-) -> None:
-    if declared != "numeric" and kind == "VARCHAR":
-        read += "" if "." in read or read == "NaN" else "."
-    rows = ", ".join(f"('{value}'::{declared})" for value in values)
+NUMERICS: list[tuple[list[str], str, str]] = [
+    (["12345678901234567890123456789012345678901.5", "1"], "VARCHAR", "12345678901234567890123456789012345678901.5"),
+    (["NaN", "12345678901234567890"], "VARCHAR", "NaN"),
+    (["NaN", "1.5"], "DOUBLE", "nan"),
+    (["1e40", "2"], "DOUBLE", "1e+40"),
+    (["1e-350", "1"], "VARCHAR", f"0.{'0' * 349}1"),
+]
+
+
+def test_a_numeric_of_postgresql_is_never_rounded(make_subject: MakeSubject, tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
     with make_subject("postgresql").run() as database:
-        database.build("T", f"SELECT * FROM (VALUES {rows}) t(v)")
-        database.export("T", tmp_path / "t.parquet", "parquet")
-    ((found, value),) = duckdb.execute(f"SELECT typeof(v), CAST(v AS VARCHAR) FROM '{tmp_path / 't.parquet'}' LIMIT 1").fetchall()
-    assert (found, value.rstrip("0") if declared != "numeric" and "." in value else value) == (kind, read)
+        for declared, (values, kind, read) in itertools.product(("numeric", "numeric(900,400)"), NUMERICS):
+            rows = ", ".join(f"('{value}'::{declared})" for value in values)
+            database.build("T", f"SELECT * FROM (VALUES {rows}) t(v)")
+            database.export("T", path, "parquet")
+            ((found, value),) = duckdb.execute(f"SELECT typeof(v), CAST(v AS VARCHAR) FROM '{path}' LIMIT 1").fetchall()
+            scaled = declared != "numeric"
+            wanted = f"{read}." if scaled and kind == "VARCHAR" and "." not in read and read != "NaN" else read
+            plain = value.rstrip("0") if scaled and "." in value else value
+            assert (found, plain) == (kind, wanted), (declared, values)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import StartProcess
+from tests.conftest import processes
 from tests.databases.reader_process import ROWS, rows
 from tests.databases.subjects import Subject
 from tests.databases.test_readers import REPOSITORY
+from tests.warm import Warm
 
 RANDOM_KILLS = 6
+STEP_SECONDS = 60.0
 LONGEST_SECONDS = 0.15  # about what a run of these takes
 
 
@@ -44,32 +50,56 @@ def check_next_run(subject: Subject, run: int) -> None:
     assert subject.database().work_token() is None
 
 
-@pytest.mark.parametrize("step", ["open", "built", "sealed", "published"])
-def test_a_run_killed_after_a_step_changes_nothing_unpublished(subject: Subject, start_process: StartProcess, step: str) -> None:
+class Publishing:
+    """Runs of a database that follow each other in a child of a process that has loaded what they need, until it is killed."""
+
+    def __init__(self, warm: Warm, subject: Subject, first: int, last: str = "") -> None:
+        self._warm = warm
+        self._steps = subject.project / "steps"
+        self._steps.unlink(missing_ok=True)
+        where = {"kind": subject.kind, "project": str(subject.project), "url": subject.url}
+        self._number = warm.start(**where, first=first, last=last, steps=str(self._steps))
+
+    def wait_for(self, step: str) -> None:
+        deadline = time.monotonic() + STEP_SECONDS
+        while not self._steps.exists() or step not in self._steps.read_text():
+            assert time.monotonic() < deadline, f"{step!r} did not come"
+            time.sleep(0.005)
+
+    def kill(self) -> None:
+        os.kill(self._number, signal.SIGKILL)
+        code, _, errors = self._warm.ended(STEP_SECONDS)
+        assert code == -signal.SIGKILL, errors
+
+
+@pytest.fixture(scope="module")
+def publisher() -> Iterator[Warm]:
+    """Publishes in children of one process."""
+    with processes() as start:
+        yield Warm(start([sys.executable, "-m", "tests.databases.killed_process"], cwd=REPOSITORY, stdin=subprocess.PIPE))
+
+
+def test_a_run_killed_after_a_step_changes_nothing_unpublished(subject: Subject, publisher: Warm) -> None:
     subject.publish(("FIRST", rows(1)), ("SECOND", rows(1)))
-    command = [sys.executable, "-m", "tests.databases.killed_process", subject.kind, subject.project, subject.url or "", "2", step]
-    process = start_process(command, cwd=REPOSITORY)
-    assert process.stdout is not None
-    assert any(line == f"2 {step}\n" for line in process.stdout)
-    process.kill()
-    process.wait()
-    assert published_run(subject) == (2 if step == "published" else 1)
-    check_next_run(subject, 100)
+    for number, step in enumerate(("open", "built", "sealed", "published")):
+        before, run = 100 * number or 1, 100 * number + 2
+        publishing = Publishing(publisher, subject, run, step)
+        publishing.wait_for(f"{run} {step}\n")
+        publishing.kill()
+        assert published_run(subject) == (run if step == "published" else before), step
+        check_next_run(subject, 100 * (number + 1))
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_any_moment_leaves_one_run_whole(subject: Subject, start_process: StartProcess) -> None:
+def test_a_run_killed_at_any_moment_leaves_one_run_whole(subject: Subject, publisher: Warm) -> None:
     subject.publish(("FIRST", rows(1)), ("SECOND", rows(1)))
     chance = random.Random(20260101)
     run = 1
     for _ in range(RANDOM_KILLS):
-        command = [sys.executable, "-m", "tests.databases.killed_process", subject.kind, subject.project, subject.url or "", str(run + 1)]
-        process = start_process(command, cwd=REPOSITORY)
-        assert process.stdout is not None
-        process.stdout.readline()
+        publishing = Publishing(publisher, subject, run + 1)
+        publishing.wait_for("open")
         time.sleep(chance.uniform(0, LONGEST_SECONDS))
-        process.kill()
-        process.wait()
+        publishing.kill()
         assert published_run(subject) >= run
         run = published_run(subject) + 1000
         check_next_run(subject, run)
