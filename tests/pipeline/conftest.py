@@ -48,6 +48,12 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.fixture
+def run_project(run_project_warm: RunProject) -> RunProject:
+    """Run a project's script in a process that has the libraries already: a hundred tests run it several times each."""
+    return run_project_warm
+
+
+@pytest.fixture
 def make_project(pristine: Callable[[str], Path], run_project: RunProject, tmp_path: Path, request: pytest.FixtureRequest) -> MakeProject:
     """Make an empty project of a type; PostgreSQL gets a database of its own."""
 

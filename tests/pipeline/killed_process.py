@@ -1,10 +1,11 @@
 """A run that ends itself with kill -9 just before its n-th act upon the world, so that every window can be hit for sure.
 
-Each line of standard input is a run, as JSON: [N, SCRIPT, its arguments]. It is made in a child of this process, which has loaded
-the libraries that all runs need; a line of JSON says how it ended: [exit code, standard output, standard error]. With 0 a run goes
-on to its end and prints its acts as a JSON list of [name, whether publication had begun]; with -1 nothing is counted. An act is a
-call that a file, a database or a server could notice: calls of the operating system, which Python's profiler sees before they
-happen, and lines of the engine that talk to a database, which its tracer sees.
+The process that `tests.warm` describes, for one project, whose engine it has loaded, too: `act` is N, `command` a script with its
+arguments. With 0 a run goes on to its end and prints its acts as a JSON list of [name, whether publication had begun]; with -1 nothing
+is counted. An act is a call that a file, a database or a server could notice: calls of the operating system, which Python's profiler
+sees before they happen, and lines of the engine that talk to a database, which its tracer sees.
+
+Run as: python -m tests.pipeline.killed_process PROJECT.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ import re
 import runpy
 import signal
 import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import CodeType, FrameType
+from typing import Any
+
+from tests.warm import serve
 
 SYSTEM_CALLS = frozenset(
     ("replace", "rename", "unlink", "remove", "mkdir", "rmdir", "open", "fsync", "ftruncate", "pwrite", "chmod", "utime")
 )
-LIBRARIES = "duckdb pyarrow adbc_driver_manager adbc_driver_postgresql adbc_driver_sqlite".split()
+NEEDS_DAGSTER = frozenset({"process", "orchestration"})
 DATABASE_LINE = re.compile(r"\.(exec\w*|commit|rollback|adbc_\w+)\(")
 
 
@@ -77,17 +80,17 @@ class Counter:
 Tracer = Callable[[FrameType, str, object], "Tracer | None"]
 
 
-def run(last: int, script: str, arguments: list[str]) -> None:
+def run(asked: Mapping[str, Any]) -> None:
     """Run a script; it ends with SystemExit, as scripts do, or with kill -9."""
-    sys.argv = [script, *arguments]
+    last, sys.argv = asked["act"], asked["command"]
     if last < 0:
-        runpy.run_path(script, run_name="__main__")
+        runpy.run_path(sys.argv[0], run_name="__main__")
         return
     counter = Counter(last)
     sys.settrace(counter.watch_engine)
     sys.setprofile(counter.watch_calls)
     try:
-        runpy.run_path(script, run_name="__main__")
+        runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit as ended:
         sys.setprofile(None)
         sys.settrace(None)
@@ -96,27 +99,15 @@ def run(last: int, script: str, arguments: list[str]) -> None:
     print(json.dumps(counter.acts))
 
 
-def main() -> None:
-    """Run what is asked, one after another; a child returns from here, and ends as every Python does."""
-    for name in LIBRARIES:
-        importlib.import_module(name)
-    for line in sys.stdin:
-        last, script, arguments = json.loads(line)
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            child = os.fork()
-            if child == 0:
-                os.setsid()  # as a process that a test starts
-                os.dup2(out.fileno(), 1)
-                os.dup2(err.fileno(), 2)
-                run(last, script, arguments)
-                return
-            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            said = []
-            for file in (out, err):
-                file.seek(0)
-                said.append(file.read().decode())
-        print(json.dumps([code, *said]), flush=True)
+def load_engine(scripts: Path) -> None:
+    """Load what a run loads of a project's engine."""
+    sys.path.insert(0, str(scripts))
+    for path in sorted(scripts.glob("engine/**/*.py")):
+        names = path.relative_to(scripts).with_suffix("").parts
+        if names[1] not in NEEDS_DAGSTER:
+            importlib.import_module(".".join(names).removesuffix(".__init__"))
 
 
 if __name__ == "__main__":
-    main()
+    load_engine(Path(sys.argv[1], "scripts"))
+    serve(run)

@@ -10,6 +10,7 @@ GENERATION = (
     "(SELECT min(run) FROM RIGHT_SIDE), (SELECT max(run) FROM RIGHT_SIDE), (SELECT count(*) FROM RIGHT_SIDE), "
     "(SELECT max(run) FROM PAIRS), (SELECT max(pairs) FROM PAIRS)"
 )
+WITH_TOTAL = f"{GENERATION}, (SELECT max(run) FROM TOTAL), (SELECT max(product) FROM TOTAL), (SELECT count(*) FROM TOTAL)"
 PAIRS = "SELECT max(l.run) AS run, count(*) AS pairs FROM LEFT_SIDE l JOIN RIGHT_SIDE r ON r.run = l.run AND r.id = l.id"
 SIDES_AGREE = "SELECT l.run FROM LEFT_SIDE l JOIN RIGHT_SIDE r ON r.id = l.id WHERE r.run <> l.run"
 
@@ -36,11 +37,10 @@ def facts(generation: int) -> tuple[int, ...]:
 
 def published_generation(project: Project) -> int:
     """Return the generation that readers see, and require that it is whole."""
-    (row,) = project.query(GENERATION)
-    found = tuple(int(value) for value in row)
-    assert found == facts(found[0]), f"a mixture: {found}"
-    ((total_run, product),) = project.query("SELECT run, product FROM TOTAL")
-    assert (total_run, product) == (found[0], found[0] * LEFT_ROWS)
+    (row,) = project.query(WITH_TOTAL)
+    *found, total_run, product, totals = (int(value) for value in row)
+    assert tuple(found) == facts(found[0]), f"a mixture: {found}"
+    assert (total_run, product, totals) == (found[0], found[0] * LEFT_ROWS, 1)
     return found[0]
 
 

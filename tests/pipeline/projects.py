@@ -124,9 +124,13 @@ class Project:
         """
         planned = self.dry_run(*arguments) if self.kind == "duckdb" else None
         self.run(*arguments)
-        made = {step for step, result in self.outcome().items() if result in DONE_RESULTS}
+        made = self.made_by_the_last_run()
         assert planned in (made, None)
         return made
+
+    def made_by_the_last_run(self) -> set[str]:
+        """Return what the last run made."""
+        return {step for step, result in self.outcome().items() if result in DONE_RESULTS}
 
     def dry_run(self, *arguments: str) -> set[str]:
         """Return what a run would make, and require that asking changes nothing."""

@@ -11,8 +11,11 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import RUN_SCRIPT, StartProcess
-from tests.pipeline.projects import ORDERS, REVENUE_ROWS, Project
+from tests.pipeline.conftest import MakeProject
+from tests.pipeline.projects import ORDERS, REVENUE_ROWS, Project, shop
 
 WAIT_SECONDS = 90.0
 # A table that takes its time, until a file says that it was long enough.
@@ -74,7 +77,13 @@ def ended_well(process: subprocess.Popen[str]) -> str:
     return stderr
 
 
-def test_the_second_of_two_runs_waits_and_both_succeed(a_shop: Project, start_process: StartProcess) -> None:
+# What keeps two runs apart is a file of the project for each type, and a lock of the server as well for PostgreSQL.
+ONE_LOCK_AND_TWO = pytest.mark.parametrize("kind", ["duckdb", "postgresql"])
+
+
+@ONE_LOCK_AND_TWO
+def test_the_second_of_two_runs_waits_and_both_succeed(make_project: MakeProject, start_process: StartProcess, kind: str) -> None:
+    a_shop = shop(make_project(kind))
     first = start_slow_run(a_shop, start_process)
     second = start_process([sys.executable, a_shop.path / RUN_SCRIPT], env=a_shop.environment)
     assert second.stderr is not None
@@ -94,7 +103,9 @@ def test_the_second_of_two_runs_waits_and_both_succeed(a_shop: Project, start_pr
     assert a_shop.leftovers() == []
 
 
-def test_two_runs_that_start_at_once_both_succeed(a_shop: Project, start_process: StartProcess) -> None:
+@ONE_LOCK_AND_TWO
+def test_two_runs_that_start_at_once_both_succeed(make_project: MakeProject, start_process: StartProcess, kind: str) -> None:
+    a_shop = shop(make_project(kind))
     runs = [start_process([sys.executable, a_shop.path / RUN_SCRIPT, "--full"], env=a_shop.environment) for _ in range(2)]
     for run in runs:
         ended_well(run)

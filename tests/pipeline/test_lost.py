@@ -18,21 +18,28 @@ from tests.pipeline.projects import ALL_REVENUE, EVERYTHING, ORDERS, REVENUE_ROW
 
 
 @pytest.mark.parametrize("kind", ["duckdb", "sqlite", "commune"])
-def test_a_lost_database_is_made_again(make_project: MakeProject, kind: str) -> None:
+def test_a_database_that_is_lost_spoilt_or_written_to_is_made_again(make_project: MakeProject, kind: str) -> None:
     project = shop(make_project(kind))
     project.run()
     project.database.unlink()
     assert project.made_by_a_run() == EVERYTHING
     assert project.query(ALL_REVENUE) == REVENUE_ROWS
+    if kind == "commune":  # an SQLite file of another name
+        return
 
+    for content in (b"", b"no database at all" * 1000):
+        project.database.write_bytes(content)
+        project.run()
+        assert project.query(ALL_REVENUE) == REVENUE_ROWS
 
-@pytest.mark.parametrize("content", [b"", b"no database at all" * 1000])
-@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
-def test_a_file_that_is_no_database_is_replaced(make_project: MakeProject, kind: str, content: bytes) -> None:
-    project = shop(make_project(kind))
-    project.run()
-    project.database.write_bytes(content)
-    project.run()
+    # somebody wrote to it
+    connect = duckdb.connect if kind == "duckdb" else sqlite3.connect
+    with contextlib.closing(connect(str(project.database))) as connection:
+        connection.execute("DELETE FROM REVENUE")
+        connection.execute("DROP TABLE ORDERS")
+        connection.commit()
+    assert project.query("SELECT count(*) FROM REVENUE") == [(0,)]
+    assert project.made_by_a_run() == EVERYTHING
     assert project.query(ALL_REVENUE) == REVENUE_ROWS
 
 
@@ -45,16 +52,20 @@ def test_a_lost_table_of_a_shared_database_is_made_again(make_project: MakeProje
     assert project.query(ALL_REVENUE) == REVENUE_ROWS
 
 
-@pytest.mark.parametrize("state", [None, "", "{", "[]", '{"format": 1}', '{"format": 999}', '{"format": 1, "token": 5, "tables": []}'])
-def test_a_lost_or_unreadable_state_costs_time_and_nothing_else(duckdb_shop: Project, state: str | None) -> None:
+UNREADABLE_STATES = ["", "{", "[]", '{"format": 1}', '{"format": 999}', '{"format": 1, "token": 5, "tables": []}']
+
+
+def test_a_lost_or_unreadable_state_costs_time_and_nothing_else(duckdb_shop: Project) -> None:
     duckdb_shop.run()
     path = duckdb_shop.path / "db/.work/state.json"
-    if state is None:
-        path.unlink()
-    else:
-        path.write_text(state, encoding="utf-8")
+    path.unlink()
     assert duckdb_shop.made_by_a_run() == EVERYTHING
     assert duckdb_shop.query(ALL_REVENUE) == REVENUE_ROWS
+    for state in UNREADABLE_STATES:
+        path.write_text(state, encoding="utf-8")
+        duckdb_shop.run()
+        assert duckdb_shop.made_by_the_last_run() == EVERYTHING, state
+        assert duckdb_shop.query(ALL_REVENUE) == REVENUE_ROWS
 
 
 def test_a_lost_work_folder_costs_time_and_nothing_else(a_run_shop: Project) -> None:
@@ -65,20 +76,6 @@ def test_a_lost_work_folder_costs_time_and_nothing_else(a_run_shop: Project) -> 
     assert a_run_shop.made_by_a_run() == set()
 
 
-@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
-def test_a_database_that_somebody_wrote_to_is_made_again(make_project: MakeProject, kind: str) -> None:
-    project = shop(make_project(kind))
-    project.run()
-    connect = duckdb.connect if kind == "duckdb" else sqlite3.connect
-    with contextlib.closing(connect(str(project.database))) as connection:
-        connection.execute("DELETE FROM REVENUE")
-        connection.execute("DROP TABLE ORDERS")
-        connection.commit()
-    assert project.query("SELECT count(*) FROM REVENUE") == [(0,)]
-    assert project.made_by_a_run() == EVERYTHING
-    assert project.query(ALL_REVENUE) == REVENUE_ROWS
-
-
 NOTHING_TO_RUN = (
     "There is nothing to run: data/source/ has no file, and scripts/ has no table. "
     "Put a file into data/source/, such as orders.csv, and run again; sample/ shows a pipeline that works.\n"
@@ -86,10 +83,11 @@ NOTHING_TO_RUN = (
 
 
 def test_an_empty_project_says_what_to_do_next(project: Project) -> None:
-    assert project.run("--dry-run").stdout == NOTHING_TO_RUN
-    for _ in range(2):
+    assert project.run().stderr == NOTHING_TO_RUN
+    if project.kind == "duckdb":
         assert project.run().stderr == NOTHING_TO_RUN
-    assert project.run("--quiet").stderr == ""
+        assert project.run("--dry-run").stdout == NOTHING_TO_RUN
+        assert project.run("--quiet").stderr == ""
     project.source("ORDERS.csv", ORDERS)
     assert "nothing to run" not in project.run().stderr
     (project.path / "data/source/ORDERS.csv").unlink()

@@ -1,4 +1,4 @@
-"""A thousand source files: one run imports them all, and opens the database a few times, not a thousand."""
+"""Hundreds of source files: one run imports them all, and opens the database a few times, not once for each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from tests.pipeline.conftest import SLOW_BUT_DUCKDB, MakeProject
 from tests.pipeline.projects import Project
 
-FILES = 1000
+FILES = {"duckdb": 300, "sqlite": 300, "postgresql": 1000}  # PostgreSQL has a limit of what one transaction locks
 FEW = 12
 RUN_SECONDS = 400
 IN_OPEN, IN_CLOSE = 0x20, 0x18
@@ -73,9 +73,9 @@ def sessions(url: str) -> int:
     return int(found[0])
 
 
-def write_sources(folder: Path) -> None:
-    """Write a thousand small files: number, text with an accent, amount."""
-    for number in range(FILES):
+def write_sources(folder: Path, files: int) -> None:
+    """Write small files: number, text with an accent, amount."""
+    for number in range(files):
         rows = "".join(f"{number * 10 + row},naïve {row},{number}.5\n" for row in range(10))
         (folder / f"part_{number:04}.csv").write_text(f"id,label,amount\n{rows}", encoding="utf-8")
 
@@ -83,10 +83,10 @@ def write_sources(folder: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="openings are counted by inotify")
 @pytest.mark.timeout(3 * RUN_SECONDS)
 @pytest.mark.parametrize("kind", SLOW_BUT_DUCKDB)
-def test_a_thousand_files_are_a_thousand_tables_in_one_run(make_project: MakeProject, kind: str) -> None:
-    project = make_project(kind)
-    write_sources(project.path / "data/source")
-    five = (0, 1, 499, 998, 999)
+def test_hundreds_of_files_are_as_many_tables_in_one_run(make_project: MakeProject, kind: str) -> None:
+    project, files = make_project(kind), FILES[kind]
+    write_sources(project.path / "data/source", files)
+    five = (0, 1, files // 2, files - 2, files - 1)
     united = " UNION ALL ".join(f"SELECT count(*) AS n, sum(id) AS ids, sum(amount) AS amount FROM PART_{number:04}" for number in five)
     project.final("FIVE", united)
     with database_openings(project) as counted:
@@ -96,8 +96,8 @@ def test_a_thousand_files_are_a_thousand_tables_in_one_run(make_project: MakePro
     assert rows == [(10, number * 100 + 45, number * 10 + 5.0) for number in five]
     imported = [step for step in project.records()[-1]["steps"] if step["step"] == "import"]
     assert {(step["result"], step["rows"]) for step in imported} == {("rebuilt", 10)}
-    assert len(imported) == FILES
-    assert project.query("SELECT id, label, amount FROM PART_0777 ORDER BY id LIMIT 1") == [(7770, "naïve 0", 777.5)]
+    assert len(imported) == files
+    assert project.query("SELECT id, label, amount FROM PART_0277 ORDER BY id LIMIT 1") == [(2770, "naïve 0", 277.5)]
 
     # one of them changed: one import, whatever the number of files
     (project.path / "data/source/part_0001.csv").write_text("id,label,amount\n1,one,1.25\n", encoding="utf-8")
