@@ -256,7 +256,9 @@ def test_starters_run_as_they_are_in_every_database(
     ]
     url = str(request.getfixturevalue("postgres_url")) if kind == "postgresql" else None
     wanted = NewProject(str(tmp_path / "shop"), kind if url is None else "commune", f"${{{URL_VARIABLE}}}" if url else None)
-    data = (nasty_csv(tmp_path / "nasty.csv"), *odd, DEMO / "customers.csv", DEMO / "orders.csv", DEMO / "returns")
+    # One file of the demonstration has what differs between databases: texts, days, numbers and months to group by.
+    demo = ("customers.csv", "orders.csv", "returns") if kind == "duckdb" else ("orders.csv",)
+    data = (nasty_csv(tmp_path / "nasty.csv"), *odd, *(DEMO / name for name in demo))
     project = new_project(replace(wanted, data=data)).target
     result = run_project(project, env={URL_VARIABLE: url} if url else None)
     assert result.code == 0, result.stderr + result.stdout
@@ -266,7 +268,7 @@ def test_starters_run_as_they_are_in_every_database(
     assert results["ORDER_CLEAN"] == [{"id": "1"}, {"id": "2"}]
     assert results["USER_CLEAN"] == [{"user_": "a", "table_": "b"}, {"user_": "c", "table_": "d"}]
     assert results["T_2024_ÉTÉ_CLEAN"] == [{"x": "1"}]
-    for table in ("CUSTOMERS", "ORDERS", "RETURNS"):
+    for table in (name.partition(".")[0].upper() for name in demo):
         summarised = results[f"{table}_SUMMARY"]
         assert len(summarised) > 1
         assert sum(int(row["row_count"]) for row in summarised) == len(results[f"{table}_CLEAN"])
