@@ -22,6 +22,8 @@ from pdbt.engine.state import References
 
 # What a SELECT reads ------------------------------------------------------------------------------------------------------
 
+# One for all: each opens a DuckDB of its own.
+READER, PARSER = Reader({}, {}), Parser({})
 PARSED = [
     ("SELECT 1", ""),
     ("SELECT * FROM a", "a"),
@@ -96,14 +98,14 @@ def names(tables: Sequence[tuple[str, str]]) -> set[str]:
 
 @pytest.mark.parametrize(("select", "tables"), PARSED)
 def test_what_a_select_reads(select: str, tables: str) -> None:
-    found = Parser({}).references(select)
+    found = PARSER.references(select)
     assert found.exact
     assert names(found.tables) == set(tables.split())
 
 
 @pytest.mark.parametrize(("select", "tables"), GUESSED)
 def test_what_a_select_that_duckdb_does_not_parse_reads(select: str, tables: str) -> None:
-    found = Parser({}).references(select)
+    found = PARSER.references(select)
     assert not found.exact
     assert names(found.tables) == set(tables.split())
 
@@ -147,7 +149,6 @@ def _selects(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 SELECTS = st.recursive(NAMES.map(lambda name: f"SELECT * FROM {name}"), _selects, max_leaves=6)
-PARSER = Parser({})
 
 
 @settings(max_examples=150, deadline=None)
@@ -160,7 +161,7 @@ def test_the_guess_by_place_misses_nothing_that_the_parser_finds(select: str) ->
 
 def test_a_select_of_a_thousand_parts_is_read() -> None:
     select = " UNION ALL ".join(f"SELECT * FROM t{number}" for number in range(1000))
-    assert len(Parser({}).references(select).tables) == 1000
+    assert len(PARSER.references(select).tables) == 1000
     assert len(table_names(select)) == 1000
 
 
@@ -183,7 +184,7 @@ def graph_of(project: Path, files: dict[str, str], sources: Sequence[str] = ("OR
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     tables = [SourceTable(name, (project / f"data/source/{name.lower()}.csv",), f"data/source/{name.lower()}.csv") for name in sources]
-    return read_graph(project, tables, Reader({}, {}), lambda name: name in external)
+    return read_graph(project, tables, READER, lambda name: name in external)
 
 
 def refusal(project: Path, files: dict[str, str], sources: Sequence[str] = ("ORDERS", "CUSTOMERS")) -> GraphError:

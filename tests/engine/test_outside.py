@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,15 @@ DAY = Outside(day=True)
 PARAMETERS = {"name": "orders", "folder": "data/extra", "moment": "now"}
 
 
+@cache
+def parser(dialect: str) -> Parser:
+    """One parser for all SELECTs, as a run has it: each opens a DuckDB of its own."""
+    return Parser({}, dialect, PARAMETERS)
+
+
 def reads(select: str, dialect: str = "duckdb") -> tuple[str, Outside]:
     """Return the tables that a SELECT reads, and what else."""
-    references, outside = Parser({}, dialect, PARAMETERS).reads(select)
+    references, outside = parser(dialect).reads(select)
     return " ".join(".".join(filter(None, table)) for table in references.tables), outside
 
 

@@ -20,6 +20,7 @@ from pdbt.engine.selects import Reader
 from pdbt.engine.settings import Parameter, load_settings
 from pdbt.engine.state import ExportState, State, TableState
 
+READER = Reader({}, {})  # one for all: each opens a DuckDB of its own
 FILES = {
     "pdbt.toml": "[parameters]\nsince = 2024-01-01\n",
     "data/source/orders.csv": "id\n1\n",
@@ -52,7 +53,7 @@ class Project:
         (self.folder / name).unlink()
 
     def graph(self) -> Graph:
-        return read_graph(self.folder, discover_sources(self.folder).tables, Reader({}, {}), lambda name: name == "SHARED")
+        return read_graph(self.folder, discover_sources(self.folder).tables, READER, lambda name: name == "SHARED")
 
     def planner(self, *overrides: str, full: bool = False) -> Planner:
         options = load_settings(self.folder)

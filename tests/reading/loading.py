@@ -6,6 +6,7 @@ import csv
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,15 @@ class Table:
         return [row[place] for row in self.rows]
 
 
+@cache
+def database() -> duckdb.DuckDBPyConnection:
+    """One database for all tests of a process: opening one takes several times as long as a small load."""
+    return duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+
+
 def connect() -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+    """Return a new connection to the tests' database, with settings of its own."""
+    connection = database().cursor()
     connection.execute("SET TimeZone = 'America/New_York'")
     return connection
 
@@ -42,7 +50,14 @@ def load(files: Path | Sequence[Path], label: str = "", **options: Any) -> Table
     """Load files as one table; a single one is known as data/source/ and its name."""
     paths = [files] if isinstance(files, Path) else list(files)
     label = label or (f"data/source/{paths[0].name}" if isinstance(files, Path) else "data/source/orders")
-    connection = connect()
+    with connect() as connection:
+        try:
+            return _load(connection, SourceTable(NAME, tuple(paths), label), ReadOptions(**options))
+        finally:
+            connection.execute(f"DROP TABLE IF EXISTS {NAME}")
+
+
+def _load(connection: duckdb.DuckDBPyConnection, source: SourceTable, options: ReadOptions) -> Table:
     selects = []
 
     def create(select: str, columns: Sequence[Column]) -> int:
@@ -56,9 +71,8 @@ def load(files: Path | Sequence[Path], label: str = "", **options: Any) -> Table
 
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder) / "scratch"
-        source = SourceTable(NAME, tuple(paths), label)
         try:
-            loaded = load_table(source, ReadOptions(**options), connection, create, scratch)
+            loaded = load_table(source, options, connection, create, scratch)
         finally:
             left = [path for path in scratch.iterdir() if path.name != f"{NAME}.rejected.csv"]
             assert left == [], "temporary files were left"
