@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pdbt.engine.errors import GraphError
@@ -151,7 +151,7 @@ def _selects(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 SELECTS = st.recursive(NAMES.map(lambda name: f"SELECT * FROM {name}"), _selects, max_leaves=6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(SELECTS)
 def test_the_guess_by_place_misses_nothing_that_the_parser_finds(select: str) -> None:
     found = PARSER.references(select)
