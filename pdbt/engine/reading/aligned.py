@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 from .separation import Separation
 
@@ -83,13 +84,13 @@ def _opening(gap: str) -> int | None:
 def vertical_gaps(lines: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """Return the positions (start, end) that hold spaces in every line but a few, except before the first value and after the last."""
     longest = max(map(len, lines), default=0)
-    filled = [0] * longest
+    changes = [0] * (longest + 1)  # of the number of lines that have a word at a position, from one position to the next
     for line in lines:
         for match in _WORDS.finditer(line):
-            for position in range(match.start(), match.end()):
-                filled[position] += 1
+            changes[match.start()] += 1
+            changes[match.end()] -= 1
     few = len(lines) * _MOST_CROSSING
-    inner = bytes(count > few for count in filled).rstrip(b"\0")
+    inner = bytes(map(few.__lt__, accumulate(changes))).rstrip(b"\0")
     offset = len(inner) - len(inner.lstrip(b"\0"))
     return tuple((match.start(), match.end()) for match in re.finditer(rb"\0+", inner) if match.start() >= offset)
 

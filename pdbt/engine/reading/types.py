@@ -321,11 +321,8 @@ def _commonest_format(evidence: Evidence, decimal: str | None, proven: NumberFor
 
     ``1,234`` in every row that has a mark may be a decimal or a thousand, which leaves two that are equal.
     """
-    votes = {form: 0 for form in numbers.FORMATS if decimal in (None, form.decimal)}
-    for value, times in evidence.seen.items():
-        for form in votes:
-            if re.fullmatch(f"{form.integer}|{form.fraction}", value):
-                votes[form] += times
+    patterns = {form: re.compile(f"{form.integer}|{form.fraction}") for form in numbers.FORMATS if decimal in (None, form.decimal)}
+    votes = {form: sum(times for value, times in evidence.seen.items() if pattern.fullmatch(value)) for form, pattern in patterns.items()}
     best = max(votes, key=lambda form: (votes[form], proven is not None and form.decimal == proven.decimal))
     other = {numbers.COMMA: numbers.POINT_COMMA_GROUPS}
     if evidence.semicolons and any("." in value for value in evidence.seen):
