@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -134,11 +133,12 @@ def test_what_the_file_says_keeps_nobody_out(lock: Path, content: str) -> None:
     assert lock.read_text(encoding="utf-8") == ""
 
 
-@pytest.mark.parametrize("content", ["nonsense", "[]", "5", '{"pid": 1}', ""])
-def test_a_holder_who_has_not_said_who_it_is_is_unknown(lock: Path, holder: subprocess.Popen[str], content: str) -> None:
-    lock.write_text(content, encoding="utf-8")
-    with pytest.raises(RunInProgress, match="PID unknown, just started"):
-        take(lock, 0)
+def test_a_holder_who_has_not_said_who_it_is_is_unknown(lock: Path, holder: subprocess.Popen[str]) -> None:
+    for content in ("nonsense", "[]", "5", '{"pid": 1}', ""):
+        lock.write_text(content, encoding="utf-8")
+        with pytest.raises(RunInProgress) as caught:
+            take(lock, 0)
+        assert "PID unknown, just started" in caught.value.message, content
 
 
 def test_an_error_inside_lets_go(lock: Path) -> None:
@@ -159,23 +159,25 @@ def test_a_program_that_a_run_starts_does_not_inherit_it(lock: Path, start_proce
     assert child.poll() is None
 
 
-def _take_turns(lock: Path, counter: Path, turns: int) -> None:
-    for _ in range(turns):
-        with run_lock(lock, 60, lambda _: None):
-            count = int(counter.read_text())
-            time.sleep(0.001)
-            counter.write_text(str(count + 1))
+TAKES_TURNS = """
+import sys, time
+from pathlib import Path
+from pdbt.engine.lock import run_lock
+lock, counter = map(Path, sys.argv[1:])
+for _ in range(10):
+    with run_lock(lock, 60, lambda _: None):
+        count = int(counter.read_text())
+        time.sleep(0.001)
+        counter.write_text(str(count + 1))
+"""
 
 
-def test_no_two_processes_are_ever_inside_together(lock: Path, tmp_path: Path) -> None:
+def test_no_two_processes_are_ever_inside_together(lock: Path, tmp_path: Path, start_process: StartProcess) -> None:
     counter = tmp_path / "counter"
     counter.write_text("0")
-    processes = [multiprocessing.get_context("spawn").Process(target=_take_turns, args=(lock, counter, 10)) for _ in range(3)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-        assert process.exitcode == 0
+    command = [sys.executable, "-c", TAKES_TURNS, lock, counter]
+    for process in [start_process(command, env={"PYTHONPATH": str(ROOT)}) for _ in range(3)]:
+        assert process.wait(60) == 0
     assert counter.read_text() == "30"
 
 

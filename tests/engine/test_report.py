@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import pty
 import re
@@ -20,7 +19,7 @@ from hypothesis import strategies as st
 from pdbt.engine import report as report_module
 from pdbt.engine.report import Report, StepResult, say
 from pdbt.engine.settings import Settings
-from tests.conftest import ROOT, RunProcess
+from tests.conftest import ROOT, RunProcess, StartProcess
 
 SECRET = "hunter2-correct-horse"
 BEGIN = """
@@ -182,23 +181,25 @@ def test_the_log_is_ten_megabytes_at_most() -> None:
     assert report_module.LOG_BYTES == 10 * 1024 * 1024
 
 
-def _append_runs(project: Path, count: int) -> None:
-    for number in range(count):
-        report = Report(project, "x" * 2000, quiet=True)
-        for step in range(20):
-            report.add(StepResult("import", f"T{step}", "rebuilt", number, reason="é" * 50))
-        report.finish("done")
+APPENDS_RUNS = """
+import sys
+from pathlib import Path
+from pdbt.engine.report import Report, StepResult
+for number in range(12):
+    report = Report(Path(sys.argv[1]), "x" * 2000, quiet=True)
+    for step in range(20):
+        report.add(StepResult("import", f"T{step}", "rebuilt", number, reason="é" * 50))
+    report.finish("done")
+"""
 
 
-def test_runs_that_end_at_once_do_not_mix_their_lines(tmp_path: Path) -> None:
-    processes = [multiprocessing.get_context("spawn").Process(target=_append_runs, args=(tmp_path, 12)) for _ in range(3)]
+def test_runs_that_end_at_once_do_not_mix_their_lines(tmp_path: Path, start_process: StartProcess) -> None:
+    command = [sys.executable, "-c", APPENDS_RUNS, tmp_path]
+    processes = [start_process(command, env={"PYTHONPATH": str(ROOT)}) for _ in range(3)]
     for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-        assert process.exitcode == 0
+        assert process.wait(60) == 0
     lines = [json.loads(line) for line in (tmp_path / "macro" / "runs.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert sorted(line["pid"] for line in lines) == sorted(process.pid or 0 for process in processes for _ in range(12))
+    assert sorted(line["pid"] for line in lines) == sorted(process.pid for process in processes for _ in range(12))
     assert all(len(line["steps"]) == 20 for line in lines)
     assert all(re.match(r"\d{4}-", line) for line in (tmp_path / "macro" / "execution.log").read_text(encoding="utf-8").splitlines())
 

@@ -121,7 +121,7 @@ CLOCKS = st.times()
 PER_CASE = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def duckdb_answer() -> ASK:
     connection = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 from pathlib import Path
 
 import pytest
@@ -17,15 +18,20 @@ from pdbt.engine.reading.tokens import cut_records
 from tests.reading.loading import load, write
 
 DELIMITERS = [",", ";", "\t", "|"]
+ENDS = ["{d}{d}\n", "{d}{d}", "{d}{d}\r\n" * 40, "{d}{d}{d}{d}\n\n{d}{d}\n\n", " {d} {d}\n", "\n{d}{d}\n" * 3]
 
 
 def people(number: int, delimiter: str = ",") -> str:
     return "".join(delimiter.join((str(row), f"Miller {row}", str(row % 7))) + "\n" for row in range(number))
 
 
-@pytest.mark.parametrize("delimiter", DELIMITERS)
-@pytest.mark.parametrize("number", [2, 300, 20_000])
-@pytest.mark.parametrize("end", ["{d}{d}\n", "{d}{d}", "{d}{d}\r\n" * 40, "{d}{d}{d}{d}\n\n{d}{d}\n\n", " {d} {d}\n", "\n{d}{d}\n" * 3])
+@pytest.mark.parametrize(
+    ("delimiter", "number", "end"),
+    [
+        *itertools.product(DELIMITERS, [2, 300], ENDS),
+        *((delimiter, 20_000, end) for delimiter, end in zip(itertools.cycle(DELIMITERS), ENDS, strict=False)),
+    ],
+)
 def test_rows_of_delimiters_at_the_end_are_no_rows(delimiter: str, number: int, end: str, tmp_path: Path) -> None:
     path = write(tmp_path, f"id{delimiter}name{delimiter}n\n{people(number, delimiter)}{end.format(d=delimiter)}")
     table = load(path)

@@ -101,7 +101,7 @@ def test_a_record_with_a_key_twice_is_refused_or_rejected(tmp_path: Path) -> Non
         ('{"a":[1,0.100000000000000000001]}', False, True),
         ('{"a":1e400}', False, True),
         ('{"a":1e-5}', True, False),
-        ('{"a":1}' + " " * ((1 << 20) - 10) + '{"a":1234567890.123456789}', False, True),
+        pytest.param('{"a":1}' + " " * ((1 << 20) - 10) + '{"a":1234567890.123456789}', False, True, id="far below"),
     ],
 )
 def test_long_numbers_are_found(tmp_path: Path, text: str, integers: bool, expected: bool) -> None:
