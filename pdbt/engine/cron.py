@@ -92,7 +92,8 @@ def _check_weekdays(text: str) -> None:
     """Refuse what are no weekdays: raises ValueError; ``5#2`` is a month's second Friday, ``L5`` its last."""
     plain: set[int] = set()
     counted: set[int] = set()
-    for element in ["*"] if text == "?" else text.split(","):
+    elements = ["*"] if text == "?" else text.split(",")
+    for element in elements:
         nth, last = _NTH_WEEKDAY.fullmatch(element), _LAST_WEEKDAY.fullmatch(element)
         if nth is not None and not 1 <= int(nth[2]) <= _MOST_OF_A_WEEKDAY:
             raise ValueError(element)
@@ -102,5 +103,7 @@ def _check_weekdays(text: str) -> None:
             counted |= _WEEKDAY.values(last[1])
         elif element != "*":
             plain |= _WEEKDAY.values(element)
-    if counted and plain - counted and len(plain | counted) <= _WEEKDAY.highest:
+    # Dagster takes seven different elements for the whole week, and counts the star as one of them.
+    whole = len(plain | counted) + ("*" in elements) == _WEEKDAY.highest + 1
+    if counted and plain - counted and not whole:
         raise ValueError(text)  # Dagster does not know which of the two such a day is
