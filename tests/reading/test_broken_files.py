@@ -62,8 +62,8 @@ def check(table: Table, files: list[BrokenFile]) -> None:
     [
         (120, 1, {}),
         (80, 2, TYPES),
-        pytest.param(2000, 3, {}, marks=pytest.mark.slow),
-        pytest.param(2000, 4, TYPES, marks=pytest.mark.slow),
+        pytest.param(700, 3, {}, marks=pytest.mark.slow),
+        pytest.param(700, 4, TYPES, marks=pytest.mark.slow),
     ],
 )
 def test_no_row_of_a_folder_of_broken_files_is_lost(tmp_path: Path, count: int, seed: int, types: dict[str, str]) -> None:
