@@ -85,7 +85,7 @@ RIGHT = (
     ["1", "2", "12", "feb", "Dec"],
     ["0", "5", "7", "mon", "SUN", "L5"],
 )
-DRAWN = 5000
+DRAWN = 3000
 
 
 def drawn_column(dice: random.Random, place: int) -> str:
