@@ -111,7 +111,7 @@ def test_the_steps_run_alone_from_anywhere_without_pdbt(project: Path, run_proje
 
 
 def test_the_owners_code_runs_where_the_scripts_say_wherever_the_project_was_moved(
-    project: Path, run_project: RunProject, tmp_path: Path
+    project: Path, run_project_warm: RunProject, tmp_path: Path
 ) -> None:
     path = project / "scripts" / "source.py"
     text = path.read_text(encoding="utf-8")
@@ -120,7 +120,7 @@ def test_the_owners_code_runs_where_the_scripts_say_wherever_the_project_was_mov
         text.replace("        # Your own code after", '        print("AFTER")\n        # Your own code after'), encoding="utf-8"
     )
     moved = project.rename(tmp_path / "a shop élan")
-    seen = run_project(moved).stdout
+    seen = run_project_warm(moved).stdout
     assert seen.index("BEFORE") < seen.index("AFTER")
     assert exported(moved) == "id,amount\n1,10\n2,20\n"
 

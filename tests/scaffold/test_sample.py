@@ -36,9 +36,9 @@ def test_its_countries_are_real_enough() -> None:
 
 
 @pytest.mark.parametrize("database", ["duckdb", "sqlite", "commune"])
-def test_it_runs_in_every_project(database: str, make_project: MakeProject, run_project: RunProject) -> None:
+def test_it_runs_in_every_project(database: str, make_project: MakeProject, run_project_warm: RunProject) -> None:
     project = make_project(database=database)
-    result = run_project(project, script=SCRIPT)
+    result = run_project_warm(project, script=SCRIPT)
     assert result.code == 0, result.stderr
     continents = [
         (
@@ -57,11 +57,11 @@ def test_it_runs_in_every_project(database: str, make_project: MakeProject, run_
     assert not (project / "db" / ".work").exists()
 
 
-def test_its_checks_stop_what_is_wrong(make_project: MakeProject, run_project: RunProject) -> None:
+def test_its_checks_stop_what_is_wrong(make_project: MakeProject, run_project_warm: RunProject) -> None:
     project = make_project()
     source = project / "sample" / "data" / "source" / "SAMPLE_DATA.csv"
     source.write_text(source.read_text(encoding="utf-8") + "Chile,South America,Santiago,-133.45,-70.67,19700000,990\n", encoding="utf-8")
-    result = run_project(project, script=SCRIPT)
+    result = run_project_warm(project, script=SCRIPT)
     assert result.code == 1
     assert "COUNTRIES_ARE_UNIQUE" in result.stderr + result.stdout
     assert "FIGURES_ARE_PLAUSIBLE" in result.stderr + result.stdout

@@ -245,7 +245,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("kind", ["duckdb", "sqlite", "postgresql"])
 def test_starters_run_as_they_are_in_every_database(
-    kind: str, tmp_path: Path, run_project: RunProject, request: pytest.FixtureRequest
+    kind: str, tmp_path: Path, run_project_warm: RunProject, request: pytest.FixtureRequest
 ) -> None:
     odd = [
         write(tmp_path, "header.csv", "id,name\n"),
@@ -260,7 +260,7 @@ def test_starters_run_as_they_are_in_every_database(
     demo = ("customers.csv", "orders.csv", "returns") if kind == "duckdb" else ("orders.csv",)
     data = (nasty_csv(tmp_path / "nasty.csv"), *odd, *(DEMO / name for name in demo))
     project = new_project(replace(wanted, data=data)).target
-    result = run_project(project, env={URL_VARIABLE: url} if url else None)
+    result = run_project_warm(project, env={URL_VARIABLE: url} if url else None)
     assert result.code == 0, result.stderr + result.stdout
     results = {path.stem: read(path) for layer in ("processed", "final") for path in (project / "data" / layer).glob("*.csv")}
     _check_nasty(results["NASTY_CLEAN"], results["NASTY_SUMMARY"])

@@ -52,7 +52,7 @@ def test_an_untouched_project_has_the_new_names_alone(formerly: Path) -> None:
     assert plan.exit_code == 0
 
 
-def test_edits_and_modes_come_along_under_the_new_name(formerly: Path, run_project: RunProject) -> None:
+def test_edits_and_modes_come_along_under_the_new_name(formerly: Path, run_project_warm: RunProject) -> None:
     launch, data = formerly / LAUNCH, formerly / DATA
     launch.write_bytes(launch.read_bytes() + b"\n# my own line\n")
     launch.chmod(0o750)
@@ -64,7 +64,7 @@ def test_edits_and_modes_come_along_under_the_new_name(formerly: Path, run_proje
     assert stat.S_IMODE(moved.stat().st_mode) == 0o750
     assert (formerly / RENAMED[DATA]).read_bytes() == rows
     assert not any((formerly / former).exists() for former in RENAMED)
-    assert run_project(formerly, script=SAMPLE_SCRIPT).code == 0
+    assert run_project_warm(formerly, script=SAMPLE_SCRIPT).code == 0
     assert "Atlantis" in (formerly / "sample/data/processed/COUNTRY_FIGURES.csv").read_text(encoding="utf-8")
     assert update_project(formerly).files == ()
 

@@ -62,13 +62,13 @@ def edit_in_many_ways(project: Path) -> None:
     (project / "scripts/engine/run.py").chmod(0o750)
 
 
-def test_each_edit_is_kept_or_is_a_marked_conflict_and_results_stay(old_project: Path, run_project: RunProject) -> None:
+def test_each_edit_is_kept_or_is_a_marked_conflict_and_results_stay(old_project: Path, run_project_warm: RunProject) -> None:
     (old_project / "data/source/orders.csv").write_text(ORDERS, encoding="utf-8")
     (old_project / "scripts/processed/CLEAN.sql").write_text(CLEAN, encoding="utf-8")
     (old_project / "scripts/final/RESULT.sql").write_text(RESULT, encoding="utf-8")
     edit(old_project / "pdbt.toml", "# since = 2026-01-01", "least = 2")
     edit_in_many_ways(old_project)
-    assert run_project(old_project).code == 0
+    assert run_project_warm(old_project).code == 0
     before, published = contents(old_project), results(old_project)
     assert published["RESULT.csv"] == b"status,total\nopen,2.5\npaid,3.5\n"
 
@@ -104,7 +104,7 @@ def test_each_edit_is_kept_or_is_a_marked_conflict_and_results_stay(old_project:
     assert told == dict.fromkeys(("README.md", "requirements.txt"), f"you removed it; pdbt {__version__} has a new one")
 
     for options in ([], ["--full"]):
-        assert run_project(old_project, *options).code == 0
+        assert run_project_warm(old_project, *options).code == 0
         assert results(old_project) == published
 
     after = contents(old_project)
@@ -248,7 +248,7 @@ def test_an_add_on_is_updated_with_its_project(project: Path) -> None:
     assert {name: (project / name).read_bytes() for name in new} == new
 
 
-def test_without_a_base_what_differs_is_kept(old_project: Path, run_project: RunProject) -> None:
+def test_without_a_base_what_differs_is_kept(old_project: Path, run_project_warm: RunProject) -> None:
     (old_project / BASE_FILE).unlink()
     before = contents(old_project)
     plan = update_project(old_project)
@@ -259,7 +259,7 @@ def test_without_a_base_what_differs_is_kept(old_project: Path, run_project: Run
     assert "README.md.pdbt-new" in after
     assert "scripts/engine.pdbt-new/interrupted.py" in after
     assert (old_project / "macro/dagster-run-process.py").is_file()
-    assert run_project(old_project, script="sample/macro/python-run-process-sample.py").code == 0
+    assert run_project_warm(old_project, script="sample/macro/python-run-process-sample.py").code == 0
     again = update_project(old_project)
     assert (again.files, again.exit_code) == ((), 1)
     assert "scripts/engine.pdbt-new" in again.unresolved
