@@ -62,7 +62,7 @@ def check(table: Table, files: list[BrokenFile]) -> None:
     [
         (120, 1, {}),
         (80, 2, TYPES),
-        pytest.param(700, 3, {}, marks=pytest.mark.slow),
+        pytest.param(2000, 3, {}, marks=pytest.mark.slow),
         pytest.param(700, 4, TYPES, marks=pytest.mark.slow),
     ],
 )
