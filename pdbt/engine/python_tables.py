@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import BuildError, GraphError, MissingLibrary
 from .organisation import helper_folders
-from .python_values import as_frame, as_rows, date_columns
+from .python_values import as_frame, as_rows, date_columns, with_named_index
 from .settings import Parameter
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
 FUNCTION = "table"
@@ -233,9 +232,3 @@ def _as_arrow(result: Any, label: str, dates: Collection[str]) -> pa.Table:
             f"{label}: the {type(result).__name__} it returned is no table: {detail}.", "Give each column one type."
         ) from error
     raise BuildError(f"{label}: {FUNCTION}() returned {type(result).__name__}.", "Return a pandas DataFrame or a pyarrow Table.")
-
-
-def with_named_index(frame: pd.DataFrame) -> pd.DataFrame:
-    """Make columns of the index's named levels: what was grouped by is in them."""
-    levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
-    return frame.reset_index(level=levels) if levels else frame

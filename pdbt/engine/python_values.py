@@ -220,3 +220,9 @@ def _as_dates(column: pa.ChunkedArray) -> pa.ChunkedArray:
     days = column.cast(pa.date32(), safe=False)
     same = pc.all(pc.equal(days.cast(column.type, safe=False), column)).as_py()
     return days if same is not False else column
+
+
+def with_named_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """Make columns of the index's named levels: what was grouped by is in them."""
+    levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    return frame.reset_index(level=levels) if levels else frame

@@ -14,8 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from ..engine.errors import BuildError, GraphError, MissingLibrary
-from ..engine.python_tables import with_named_index
-from ..engine.python_values import as_frame, as_rows
+from ..engine.python_values import as_frame, as_rows, with_named_index
 from .errors import BatchRefused
 
 if TYPE_CHECKING:
