@@ -14,6 +14,7 @@ import pytest
 
 from pdbt.handlers import PipelineExecutor
 from tests.handlers.ending import still_running
+from tests.handlers.machines import OF_RAY
 
 END_SECONDS = 30.0
 # They start clusters of their own, which Ray looks for on the whole machine, so that none is shared before they are done.
@@ -87,7 +88,7 @@ def ray_cluster() -> Iterator[None]:
     assert alive == []
 
 
-@pytest.fixture(params=["local", pytest.param("ray", marks=[pytest.mark.slow, pytest.mark.xdist_group("ray")])])
+@pytest.fixture(params=["local", pytest.param("ray", marks=OF_RAY)])
 def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Have the test's pipelines run on each executor in turn, as it stands."""
     name: str = request.param

@@ -11,6 +11,8 @@ import pytest
 
 from tests.handlers.ending import still_running
 
+# Tests of Ray run one after another: it looks for clusters on the whole machine.
+OF_RAY = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 TWO_MACHINES = """
 import sys
 from ray.cluster_utils import Cluster

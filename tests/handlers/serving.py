@@ -120,7 +120,7 @@ class Load:
         wanted = len(self.acks) + more
         until = time.monotonic() + SECONDS
         while len(self.acks) < wanted:
-            assert self.faults == []
+            assert not self.faults, self.faults
             assert time.monotonic() < until, f"{len(self.acks)} of {wanted} batches are acknowledged"
             time.sleep(0.01)
 

@@ -46,16 +46,29 @@ def run_in(target: str, *statements: str) -> list[tuple[Any, ...]]:
         return found
 
 
+class SinkHere(TableSink):
+    """A sink that takes no worker process, for tests of what it stores."""
+
+    runs_in = "thread"
+
+
 @contextlib.contextmanager
-def storing(target: str, table: str = "stored") -> Iterator[Any]:
-    """Give a function that stores a batch of one column, or of columns by name, and returns the number of rows or the error."""
+def storing(target: str, table: str = "stored", *, rests: bool = True) -> Iterator[Any]:
+    """Give a function that stores a batch of one column, or of columns by name, and returns the number of rows or the error.
+
+    Args:
+        target: the URL of the database.
+        table: the table.
+        rests: let others have the database after each batch; DuckDB takes its time to open a file anew.
+    """
     sink = TableSink(target, table)
     sink.setup()
 
     def store(*batches: pa.Array | dict[str, Any]) -> Any:
         tables = [pa.table(batch if isinstance(batch, dict) else {"x": batch}) for batch in batches]
         stored = sink.store([Batch(uuid.uuid4().hex, table) for table in tables])
-        sink.rest()
+        if rests:
+            sink.rest()
         return stored[0] if len(batches) == 1 else stored
 
     try:

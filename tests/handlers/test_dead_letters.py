@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -11,9 +10,12 @@ import pyarrow as pa
 import pytest
 
 from pdbt.cli import main
-from pdbt.handlers import BaseHandler, HandlerNode, Ingest, PipelineExecutor, TableSink
+from pdbt.handlers import HandlerNode, Ingest, PipelineExecutor
 from pdbt.handlers.letters import Letter, read_letter, read_note, write_letter
 from pdbt.handlers.replay import plan_replay, replay, waiting_in
+from tests.handlers.kinds import Kills, Yields
+from tests.handlers.machines import OF_RAY
+from tests.handlers.storing import SinkHere
 
 SECONDS = 60.0
 on_each_executor = pytest.mark.usefixtures("executor")
@@ -31,7 +33,12 @@ class Picky(BaseHandler):
             raise ValueError("there is a 13")
         return data
 
+class Here(TableSink):
+    runs_in = "thread"
+
 class Both(BaseHandler):
+    runs_in = "thread"
+
     def handle(self, data: dict[str, pa.Table]):
         return pa.table({"n": data["picky"]["n"], "m": data["other"]["n"]})
 
@@ -42,15 +49,16 @@ pipeline = PipelineExecutor(
         HandlerNode("other", Ingest(), ["in"]),
         HandlerNode("sink", TableSink(os.path.join(HERE, "target.sqlite"), "stored"), ["picky"]),
         HandlerNode("both", Both(), ["picky", "other"]),
-        HandlerNode("joined", TableSink(os.path.join(HERE, "target.sqlite"), "joined"), ["both"]),
+        HandlerNode("joined", Here(os.path.join(HERE, "target.sqlite"), "joined"), ["both"]),
     ],
     on_error="dead_letter", retries=1, retry_seconds=0.01, dead_letters=os.path.join(HERE, "dead"),
 )
 """
 
 
-@pytest.fixture(params=[False, True], ids=["whole", "in pieces"])
+@pytest.fixture
 def pipeline_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The file of a pipeline whose node that fails is given batches whole, or in pieces."""
     file = tmp_path / "scores.py"
     file.write_text(PIPELINE.replace("PARALLEL", str(request.param)))
     return file
@@ -74,25 +82,18 @@ def in_target(folder: Path, table: str = "stored") -> list[int]:
         connection.close()
 
 
-@on_each_executor
-def test_a_dead_letter_says_what_failed_where_and_when(pipeline_file: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("executor")
+@pytest.mark.parametrize(
+    ("executor", "pipeline_file"), [("local", False), ("local", True), pytest.param("ray", True, marks=OF_RAY)], indirect=True
+)
+def test_a_dead_letter_says_what_failed_and_a_replay_stores_once_and_removes_it(
+    pipeline_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also what a join had waited for, when the letters of one node are replayed, and when it is done again from a copy of them."""
     given(pipeline_file)
     assert in_target(tmp_path) == [*range(10), *range(20, 30)]
-    found = duckdb.connect().execute(f"SELECT * FROM '{tmp_path}/dead/picky-*.parquet' ORDER BY n").fetchall()
-    assert [row[0] for row in found] == list(range(10, 20))
-    (told,) = {row[1:] for row in found}
-    node, batch, error, time = told
-    assert (node, batch) == ("picky", "from 10.0")
-    assert error.startswith(f"handle() of Picky ({pipeline_file} line ")
-    assert error.endswith("ValueError: there is a 13")
-    assert time.startswith("20")
-
-
-@on_each_executor
-def test_a_replay_stores_once_and_removes_what_succeeded(pipeline_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Also what a join had waited for, and also when it is replayed twice, of which once from a copy of the letters."""
-    given(pipeline_file)
     dead = tmp_path / "dead"
+    check_letter(dead, pipeline_file)
     letters = {path.name: path.read_bytes() for path in dead.iterdir()}
     assert main(["stream", "replay", str(pipeline_file), "--dry-run"]) == 0
     assert "2 dead letters would be given again." in capsys.readouterr().out
@@ -100,8 +101,12 @@ def test_a_replay_stores_once_and_removes_what_succeeded(pipeline_file: Path, tm
     assert "failed again and are kept." in capsys.readouterr().err
     assert {path.name for path in dead.iterdir()} == set(letters)
     (tmp_path / "mended").touch()
-    for place in (pipeline_file, dead):
-        assert main(["stream", "replay", str(place)]) == 0
+    assert main(["stream", "replay", str(pipeline_file), "--node", "joined"]) == 0
+    assert capsys.readouterr().out == "There are no dead letters.\n"
+    assert main(["stream", "replay", str(pipeline_file), "--node", "nobody"]) == 2
+    assert capsys.readouterr().err.startswith("error: nobody is no node of the pipeline.\nhint: Its nodes are in, ")
+    for place in ((str(pipeline_file), "--node", "picky"), (str(dead),)):
+        assert main(["stream", "replay", *place]) == 0
         assert capsys.readouterr().out == "2 dead letters given again; sinks hold 20 rows of them.\n"
         assert list(dead.iterdir()) == []
         assert in_target(tmp_path) == in_target(tmp_path, "joined") == list(range(30))
@@ -109,16 +114,15 @@ def test_a_replay_stores_once_and_removes_what_succeeded(pipeline_file: Path, tm
             (dead / name).write_bytes(content)
 
 
-@on_each_executor
-def test_only_the_letters_of_a_node_are_replayed(pipeline_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given(pipeline_file)
-    (tmp_path / "mended").touch()
-    assert main(["stream", "replay", str(pipeline_file), "--node", "joined"]) == 0
-    assert capsys.readouterr().out == "There are no dead letters.\n"
-    assert main(["stream", "replay", str(pipeline_file), "--node", "nobody"]) == 2
-    assert capsys.readouterr().err.startswith("error: nobody is no node of the pipeline.\nhint: Its nodes are in, ")
-    assert main(["stream", "replay", str(pipeline_file), "--node", "picky"]) == 0
-    assert in_target(tmp_path, "joined") == list(range(30))
+def check_letter(dead: Path, pipeline_file: Path) -> None:
+    found = duckdb.connect().execute(f"SELECT * FROM '{dead}/picky-*.parquet' ORDER BY n").fetchall()
+    assert [row[0] for row in found] == list(range(10, 20))
+    (told,) = {row[1:] for row in found}
+    node, batch, error, time = told
+    assert (node, batch) == ("picky", "from 10.0")
+    assert error.startswith(f"handle() of Picky ({pipeline_file} line ")
+    assert error.endswith("ValueError: there is a 13")
+    assert time.startswith("20")
 
 
 def test_a_folder_without_letters_does_not_say_of_which_pipeline_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,52 +138,31 @@ def test_a_file_that_is_no_dead_letter_is_named(tmp_path: Path, capsys: pytest.C
     assert f"error: {tmp_path}/x.parquet is no dead letter: " in capsys.readouterr().err
 
 
-class Yields(BaseHandler):
-    """Sends three batches on; fails before the last one as long as a file is not there."""
-
-    def __init__(self, mended: Path) -> None:
-        self.mended = mended
-
-    def handle(self, data: pa.Table) -> Iterator[pa.Table]:
-        for number in range(3):
-            if number == 2 and not self.mended.exists():
-                raise ValueError("not yet")
-            yield pa.table({"n": [number]})
-
-
 @on_each_executor
 def test_what_was_sent_on_before_the_error_is_not_stored_again(tmp_path: Path) -> None:
     """Whether the handler is a producer or stands behind one."""
-    for name, producers, consumers in (
-        ("first", [HandlerNode("yields", Yields(tmp_path / "first"))], []),
-        ("second", [HandlerNode("in", Ingest())], [HandlerNode("yields", Yields(tmp_path / "second"), ["in"])]),
-    ):
-        folder = tmp_path / f"dead {name}"
-        pipeline = PipelineExecutor(
-            producers,
-            [*consumers, HandlerNode("sink", TableSink(tmp_path / "target.sqlite", name), ["yields"])],
-            on_error="dead_letter",
-            retries=0,
-            dead_letters=folder,
-        )
-        with pipeline:
-            assert pipeline.give(pipeline.graph.producers[0], [{"x": 1}]).result(SECONDS).dead_letters == 1
+    names, folder = ("first", "second"), tmp_path / "dead"
+    pipeline = PipelineExecutor(
+        [HandlerNode("first", Yields(tmp_path / "first")), HandlerNode("in", Ingest())],
+        [
+            HandlerNode("second", Yields(tmp_path / "second"), ["in"]),
+            *(HandlerNode(f"sink of {name}", SinkHere(tmp_path / "target.sqlite", name), [name]) for name in names),
+        ],
+        on_error="dead_letter",
+        retries=0,
+        dead_letters=folder,
+    )
+    with pipeline:
+        for producer in pipeline.graph.producers:
+            assert pipeline.give(producer, [{"x": 1}]).result(SECONDS).dead_letters == 1
+    for name in names:
         assert in_target(tmp_path, name) == [0, 1]
         (tmp_path / name).touch()
-
-        (replayed,) = replay(pipeline, [waiting_in(path) for path in folder.iterdir()])
-        assert (replayed.stored, replayed.left) == (3, 0)
+    letters = list(folder.iterdir())
+    assert len(letters) == 2
+    assert [(replayed.stored, replayed.left) for replayed in replay(pipeline, [waiting_in(path) for path in letters])] == [(3, 0)] * 2
+    for name in names:
         assert in_target(tmp_path, name) == [0, 1, 2]
-
-
-class Kills(BaseHandler):
-    def handle(self, data: pa.Table) -> pa.Table:
-        import os
-        import signal
-
-        if data["n"][0].as_py() == 1:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return data
 
 
 def test_a_batch_that_kills_its_workers_is_set_aside(tmp_path: Path, executor: str) -> None:

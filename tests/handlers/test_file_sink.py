@@ -68,10 +68,14 @@ REFUSED = {
 }
 
 
+class SinkHere(FileSink):
+    runs_in = "thread"
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_a_format_does_not_hold_is_refused_and_leaves_no_file(name: str, tmp_path: Path) -> None:
     kind, table, reason = REFUSED[name]
-    sink = FileSink(tmp_path / "out", kind)
+    sink = SinkHere(tmp_path / "out", kind)
     node = HandlerNode("sink", sink, ["in"])
     with PipelineExecutor([HandlerNode("in", Ingest())], [node]) as pipeline:
         bad, good = pipeline.give("in", table), pipeline.give("in", [{"x": 1}])

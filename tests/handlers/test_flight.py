@@ -30,6 +30,7 @@ from pdbt.handlers import (
     TableSink,
 )
 from pdbt.handlers.flight import wire
+from tests.handlers.storing import SinkHere
 
 SCHEMA = pa.schema([("id", pa.int64()), ("name", pa.string())])
 SECONDS = 60.0
@@ -77,8 +78,8 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     """Serve a pipeline from `in` by a handler to a SQLite table; ends it after the test."""
     running: list[tuple[FlightServer, PipelineExecutor]] = []
 
-    def start(handler: BaseHandler | None = None, queue: int = 16, **values: Any) -> FlightServer:
-        sink = TableSink(tmp_path / "target.sqlite", "stored")
+    def start(handler: BaseHandler | None = None, queue: int = 16, sink_kind: type[TableSink] = SinkHere, **values: Any) -> FlightServer:
+        sink = sink_kind(tmp_path / "target.sqlite", "stored")
         pipeline = PipelineExecutor(
             [HandlerNode("in", Ingest(SCHEMA))],
             [HandlerNode("middle", handler or Ingest(), ["in"]), HandlerNode("sink", sink, ["middle"])],
@@ -133,7 +134,7 @@ def put(node: str, *batches: tuple[str, pa.Table]) -> list[bytes]:
 
 
 def test_batches_are_stored_and_each_acknowledged(serve: Serve, tmp_path: Path) -> None:
-    with Client(f"grpc://127.0.0.1:{serve().port}") as client:
+    with Client(f"grpc://127.0.0.1:{serve(sink_kind=TableSink).port}") as client:
         acks = client.send("in", iter([rows(200), rows(50, 200), rows(0), rows(3, 250)]), ids=["a", "b", "c", "d"])
     assert [(ack.batch_id, ack.rows_received, ack.rows_stored) for ack in acks] == [
         ("a", 200, 200), ("b", 50, 50), ("c", 0, 0), ("d", 3, 3)]  # fmt: skip

@@ -9,12 +9,14 @@ from typing import Any, Optional
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import given as holds_for
 from hypothesis import strategies as st
 
 from pdbt.engine.errors import BuildError, GraphError
-from pdbt.handlers import BaseHandler, HandlerNode, PipelineExecutor
+from pdbt.handlers import HandlerNode, PipelineExecutor
 from pdbt.handlers.forms import Asked, Form, as_batch, asked_by, given, taken
+from tests.handlers.kinds import Either
 
 
 def table(data: pa.Table) -> None: ...
@@ -119,6 +121,7 @@ def test_a_column_of_two_types_is_refused() -> None:
         as_batch([{"a": 1}, {"a": "x"}], "n")
 
 
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @holds_for(st.lists(st.dictionaries(st.text(min_size=1, max_size=5), st.none() | st.integers(-(2**63), 2**63 - 1), min_size=1), min_size=1))
 def test_rows_come_back_as_they_went(records: list[dict[str, int | None]]) -> None:
     names = {name for record in records for name in record}
@@ -126,17 +129,9 @@ def test_rows_come_back_as_they_went(records: list[dict[str, int | None]]) -> No
     assert given(as_batch(records, "n"), Form.ROWS, "n") == expected
 
 
-class Either(BaseHandler):
-    """Makes its data itself when it is given none."""
-
-    def handle(self, data: list[dict[str, int]] | None = None) -> list[dict[str, int]]:
-        return data or [{"n": 7}]
-
-
-@pytest.mark.usefixtures("executor")
 @pytest.mark.parametrize("parallel", [False, True])
 def test_a_producer_with_a_default_is_given_a_batch_or_none(parallel: bool) -> None:
-    node = HandlerNode("either", Either(), parallel=parallel)
+    node = HandlerNode("either", Either(), parallel=parallel, workers=1)
     rows = [{"n": 1}, {"n": 2}]
     with PipelineExecutor([node]) as pipeline:
         assert [batch.to_pylist() for batch in pipeline.run_once()["either"]] == [[{"n": 7}]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import given as holds_for
 from hypothesis import strategies as st
 
@@ -122,6 +123,7 @@ def test_a_class_in_place_of_a_handler_is_named() -> None:
         HandlerNode("a", Pass)  # type: ignore[arg-type]  # the mistake that this is about
 
 
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @holds_for(st.lists(st.sets(st.integers(0, 11)), min_size=1, max_size=12), st.randoms())
 def test_any_graph_without_a_circle_is_put_in_order(wanted: list[set[int]], shuffled: object) -> None:
     """Node k may depend on nodes below k only, so there is no circle, however the nodes are listed."""

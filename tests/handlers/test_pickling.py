@@ -10,14 +10,14 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pdbt.handlers import BaseHandler, HandlerNode, Ingest, PipelineExecutor
 from pdbt.handlers.errors import PipelineFailed
 from pdbt.handlers.pickling import dumps
+from tests.handlers import kinds
 
 SECONDS = 60.0
 # Code in each shape that a handler's may have; the error arises in the last line of each.
@@ -64,6 +64,7 @@ def all_code(code: CodeType) -> Iterator[CodeType]:
             yield from all_code(constant)
 
 
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20), min_size=1, max_size=4)
 )
@@ -77,13 +78,6 @@ def test_code_arrives_equal_with_the_codes_within_it(filenames: list[str]) -> No
     assert [inner.co_filename for inner in all_code(copied)] == [inner.co_filename for inner in all_code(code)]
 
 
-class Fails(BaseHandler):
-    """Fails in a line that a test can name."""
-
-    def handle(self, data: pa.Table) -> pa.Table:
-        raise ValueError("here")
-
-
 def test_the_error_of_a_handler_without_a_module_names_its_cell(tmp_path: Path) -> None:
     """As in a notebook: the class is one of __main__, and its source exists nowhere but in the memory of this process."""
     source = "class Cell(BaseHandler):\n    def handle(self, data):\n        raise ValueError('here')\n"
@@ -94,9 +88,10 @@ def test_the_error_of_a_handler_without_a_module_names_its_cell(tmp_path: Path) 
         pipeline.give("in", [{"n": 1}]).result(SECONDS)
 
 
-def test_the_error_of_a_handler_of_an_imported_module_names_its_file() -> None:
-    pipeline = PipelineExecutor([HandlerNode("in", Ingest())], [HandlerNode("fails", Fails(), ["in"])], retries=0)
+def test_the_error_of_a_handler_of_an_imported_module_names_its_file(tmp_path: Path) -> None:
+    fails = kinds.Fails(tmp_path / "tries", 1)
+    pipeline = PipelineExecutor([HandlerNode("in", Ingest())], [HandlerNode("fails", fails, ["in"])], retries=0)
     with pytest.raises(PipelineFailed) as caught, pipeline:
         pipeline.give("in", [{"n": 1}]).result(SECONDS)
-    line = next(number for number, text in enumerate(linecache.getlines(__file__), 1) if 'ValueError("here")' in text)
-    assert f"handle() of Fails ({__file__} line {line}): ValueError: here" in str(caught.value)
+    line = next(number for number, text in enumerate(linecache.getlines(kinds.__file__), 1) if 'ValueError("no such luck")' in text)
+    assert f"handle() of Fails ({kinds.__file__} line {line}): ValueError: no such luck" in str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -39,24 +40,34 @@ from pdbt.handlers import (
     SqlSource,
     TableSink,
 )
+from pdbt.handlers.pickling import dumps
+from tests.handlers.kinds import Length, Threshold
+from tests.handlers.storing import SinkHere
 
 SECONDS = 60.0
 TABLE = pa.table({"n": [1, 2, 3], "text": ["  Zürich  Nord ", None, "ＡＢＣ"]})
 
 
+def here(step: BaseHandler) -> BaseHandler:
+    """Return a copy as a worker process has it, which runs in a thread of this process."""
+    copied: BaseHandler = pickle.loads(dumps(step))
+    vars(copied)["runs_in"] = "thread"
+    return copied
+
+
 def through(step: BaseHandler, batch: Any = TABLE) -> list[dict[str, Any]]:
     """Return the rows that come of a batch."""
-    outputs = PipelineExecutor([HandlerNode("step", step)]).run_once({"step": batch})["step"]
+    outputs = PipelineExecutor([HandlerNode("step", here(step))]).run_once({"step": batch})["step"]
     return [row for table in outputs for row in table.to_pylist()]
 
 
 def made_by(source: BaseHandler) -> list[dict[str, Any]]:
-    outputs = PipelineExecutor([HandlerNode("source", source)]).run_once()["source"]
+    outputs = PipelineExecutor([HandlerNode("source", here(source))]).run_once()["source"]
     return [row for table in outputs for row in table.to_pylist()]
 
 
 def refusal(step: BaseHandler, batch: Any = TABLE) -> str:
-    with pytest.raises(BatchRefused) as raised, PipelineExecutor([HandlerNode("step", step)]) as pipeline:
+    with pytest.raises(BatchRefused) as raised, PipelineExecutor([HandlerNode("step", here(step))]) as pipeline:
         pipeline.give("step", batch).result(SECONDS)
     return str(raised.value)
 
@@ -66,7 +77,7 @@ def refusal(step: BaseHandler, batch: Any = TABLE) -> str:
 
 def test_a_filter_leaves_what_fits() -> None:
     assert [row["n"] for row in through(Filter("n > 1 AND text IS NOT NULL"))] == [3]
-    assert PipelineExecutor([HandlerNode("step", Filter("n > 9"))]).run_once({"step": TABLE})["step"] == []
+    assert PipelineExecutor([HandlerNode("step", here(Filter("n > 9")))]).run_once({"step": TABLE})["step"] == []
 
 
 def test_sql_over_the_batch() -> None:
@@ -80,7 +91,7 @@ def test_sql_that_is_wrong_is_told() -> None:
 
 @pytest.mark.parametrize("step", [Sql("SELECT CAST(text AS INTEGER) AS n FROM batch"), Filter("CAST(text AS INTEGER) > 0")])
 def test_a_value_that_the_sql_of_a_step_does_not_take_refuses_its_batch_and_ends_nothing(step: Sql) -> None:
-    with PipelineExecutor([HandlerNode("in", Ingest())], [HandlerNode("step", step, ["in"])]) as pipeline:
+    with PipelineExecutor([HandlerNode("in", Ingest())], [HandlerNode("step", here(step), ["in"])]) as pipeline:
         bad, good = pipeline.give("in", [{"text": "x"}]), pipeline.give("in", [{"text": "1"}])
         with pytest.raises(BatchRefused, match=r"Node step: Conversion Error: Could not convert string 'x' to INT32"):
             bad.result(SECONDS)
@@ -110,25 +121,6 @@ def test_a_map_hands_on_what_its_function_returns() -> None:
 )
 def test_text_is_brought_into_one_form(values: dict[str, Any], expected: list[str | None]) -> None:
     assert [row["text"] for row in through(NormaliseText(["text"], **values))] == expected
-
-
-class Threshold:
-    """A model as those of scikit-learn: its predictions are arrays."""
-
-    def predict(self, rows: Any) -> Any:
-        import numpy as np
-
-        return np.array(["high" if n > 1 else "low" for n in rows["n"]])
-
-    def predict_proba(self, rows: Any) -> Any:
-        import numpy as np
-
-        return np.array([[n / 4, 1 - n / 4] for n in rows["n"]])
-
-
-class Length:
-    def predict(self, texts: list[str | None]) -> list[int]:
-        return [len(text or "") for text in texts]
 
 
 def test_a_model_classifies(tmp_path: Path) -> None:
@@ -235,7 +227,7 @@ def second(tmp_path: Path) -> Iterator[FlightServer]:
     """Another served pipeline, which takes numbers only."""
     pipeline = PipelineExecutor(
         [HandlerNode("in", Ingest(pa.schema([("n", pa.int64())])))],
-        [HandlerNode("sink", TableSink(tmp_path / "second.sqlite", "stored"), ["in"])],
+        [HandlerNode("sink", SinkHere(tmp_path / "second.sqlite", "stored"), ["in"])],
     )
     pipeline.start()
     server = FlightServer(pipeline, port=0)

@@ -141,7 +141,7 @@ def test_three_kinds_of_source_come_out_as_pandas_computes_them(project: Path, t
         pd.testing.assert_frame_equal(found, summary.sort_values("client", ignore_index=True), check_dtype=False)
 
 
-def test_a_pid_file_of_a_process_that_is_gone_is_said_plainly(project: Path) -> None:
+def test_a_pid_file_of_another_process_is_said_plainly_and_a_stream_that_cannot_start_says_why(project: Path) -> None:
     pid_file = project / "macro/stream.pid"
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
         pass
@@ -151,21 +151,17 @@ def test_a_pid_file_of_a_process_that_is_gone_is_said_plainly(project: Path) -> 
     assert (result.returncode, pid_file.exists()) == (0, False)
     assert run_macro(project, "-stop").stdout == "No stream runs.\n"
 
-
-def test_a_process_of_somebody_else_is_not_ended(project: Path) -> None:
-    """The PID is one that lives, and another than was launched."""
+    # A process that lives, and is another than was launched, is not ended.
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         said = {"pid": other.pid, "started": 1.0, "command": psutil.Process(other.pid).cmdline()}
-        (project / "macro/stream.pid").write_text(json.dumps(said), encoding="utf-8")
+        pid_file.write_text(json.dumps(said), encoding="utf-8")
         assert "somebody else's" in run_macro(project, "-stop").stdout
         assert other.poll() is None
         other.communicate(b"\n")
 
-
-def test_a_stream_that_cannot_start_says_why(project: Path) -> None:
     (project / "scripts/stream/pipeline.py").write_text("raise ValueError('not today')\n", encoding="utf-8")
     result = run_macro(project, "-launch", "--port", "0")
     assert result.returncode == 1
     assert "The stream ended while it was starting: " in result.stderr
     assert "ValueError: not today" in result.stderr
-    assert not (project / "macro/stream.pid").exists()
+    assert not pid_file.exists()

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-import os
-import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +19,10 @@ from pdbt.handlers import BaseSink, Batch, BatchRefused, HandlerNode, Ingest, Pi
 from pdbt.handlers.sinks.targets import find_target
 from tests import mysql
 from tests.conftest import StartProcess
+from tests.handlers.kinds import EndsAtSeven, SaysNothing, SlowSink
+from tests.handlers.machines import OF_RAY
 from tests.handlers.serving import eventually
+from tests.handlers.storing import SinkHere, on_each_target
 
 SECONDS = 60.0
 ROWS = pa.table(
@@ -40,25 +40,30 @@ ROWS = pa.table(
 )
 
 
-on_each_target = pytest.mark.parametrize("target", ["duckdb", "mysql", "postgresql", "sqlite"], indirect=True)
+class SourceHere(SqlSource):
+    runs_in = "thread"
 
 
-def pipeline_into(target: str, table: str = "stored") -> PipelineExecutor:
-    return PipelineExecutor([HandlerNode("in", Ingest())], [HandlerNode("sink", TableSink(target, table), ["in"])])
+def pipeline_into(target: str, kind: type[TableSink] = SinkHere) -> PipelineExecutor:
+    return PipelineExecutor([HandlerNode("in", Ingest())], [HandlerNode("sink", kind(target, "stored"), ["in"])])
 
 
 def in_target(target: str, query: str) -> list[dict[str, Any]]:
     """Return what the rest of pdbt reads there."""
-    (rows,) = PipelineExecutor([HandlerNode("source", SqlSource(target, query))]).run_once()["source"]
+    (rows,) = PipelineExecutor([HandlerNode("source", SourceHere(target, query))]).run_once()["source"]
     found: list[dict[str, Any]] = rows.to_pylist()
     return found
 
 
-@on_each_target
 @pytest.mark.usefixtures("executor")
+@pytest.mark.parametrize(
+    ("executor", "target"),
+    [*(("local", kind) for kind in ("duckdb", "mysql", "postgresql", "sqlite")), pytest.param("ray", "duckdb", marks=OF_RAY)],
+    indirect=True,
+)
 def test_values_are_stored_as_they_were_and_a_batch_once(target: str) -> None:
     for attempt in range(2):
-        with pipeline_into(target) as pipeline:
+        with pipeline_into(target, TableSink) as pipeline:
             ids = ["a", "A", "a ", "x" * 199, f"new {attempt}"]  # which differ in case and space only
             assert [pipeline.give("in", ROWS, batch_id=batch_id).result(SECONDS).stored for batch_id in ids] == [2] * 5
     assert in_target(target, "SELECT count(*) AS n FROM stored") == [{"n": 2 * 6}]
@@ -191,30 +196,15 @@ def test_a_project_and_its_connections_are_targets(tmp_path: Path, monkeypatch: 
         find_target("oracle://me:secret@host/database")
 
 
-class Slow(BaseSink):
-    """Notes in a folder which batches it is given together, and when it rests; its first storing is held up until a file is there."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def store(self, batches: Sequence[Batch]) -> list[int | Exception]:
-        with (self.folder / "together").open("a") as file:
-            file.write(" ".join(batch.batch_id for batch in batches) + "\n")
-        while not (self.folder / "go on").exists():
-            time.sleep(0.01)
-        return [ValueError("no such luck") if batch.batch_id == "7" else batch.table.num_rows for batch in batches]
-
-    def rest(self) -> None:
-        (self.folder / "rested").touch()
-
-
-class SlowHere(Slow):
+class SlowHere(SlowSink):
     runs_in = "thread"
 
 
-@pytest.mark.parametrize("kind", [Slow, SlowHere], ids=["process", "thread"])
 @pytest.mark.usefixtures("executor")
-def test_a_sink_is_given_all_that_wait_and_one_that_fails_keeps_no_other_out(tmp_path: Path, kind: type[Slow]) -> None:
+@pytest.mark.parametrize(
+    ("executor", "kind"), [("local", SlowSink), ("local", SlowHere), pytest.param("ray", SlowSink, marks=OF_RAY)], indirect=["executor"]
+)
+def test_a_sink_is_given_all_that_wait_and_one_that_fails_keeps_no_other_out(tmp_path: Path, kind: type[SlowSink]) -> None:
     node = HandlerNode("sink", kind(tmp_path))
     together = tmp_path / "together"
     with PipelineExecutor([node], on_error="dead_letter", retries=0, dead_letters=tmp_path / "dead") as pipeline:
@@ -231,16 +221,6 @@ def test_a_sink_is_given_all_that_wait_and_one_that_fails_keeps_no_other_out(tmp
     assert len(list((tmp_path / "dead").iterdir())) == 1
 
 
-class EndsAtSeven(Slow):
-    """Is killed by one batch, together with all that are stored with it."""
-
-    def store(self, batches: Sequence[Batch]) -> list[int | Exception]:
-        stored = super().store([batch for batch in batches if batch.batch_id != "7"])
-        if len(stored) < len(batches):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return stored
-
-
 @pytest.mark.usefixtures("executor")
 def test_a_batch_that_kills_a_sink_takes_no_other_with_it(tmp_path: Path) -> None:
     node = HandlerNode("sink", EndsAtSeven(tmp_path))
@@ -252,11 +232,6 @@ def test_a_batch_that_kills_a_sink_takes_no_other_with_it(tmp_path: Path) -> Non
         assert first.result(SECONDS).stored == 1
         assert [batch.result(SECONDS).dead_letters for batch in others] == [int(n == 7) for n in range(1, 11)]
     assert len(list((tmp_path / "dead").iterdir())) == 1
-
-
-class SaysNothing(BaseSink):
-    def store(self, batches: Sequence[Batch]) -> list[int | Exception]:
-        return None  # type: ignore[return-value]  # as one forgets it
 
 
 class SaysNothingHere(SaysNothing):
@@ -274,4 +249,4 @@ def test_a_sink_that_does_not_say_what_it_stored_is_named(sink: BaseSink) -> Non
 
 def test_a_sink_is_not_parallel() -> None:
     with pytest.raises(GraphError, match=r"Node sink: it is parallel, and a sink stores whole batches\. Leave parallel out; workers=2 "):
-        HandlerNode("sink", Slow(Path()), parallel=True)
+        HandlerNode("sink", SlowSink(Path()), parallel=True)
