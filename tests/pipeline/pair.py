@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from tests.pipeline.projects import Project
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a reader is a process of its own, which need not load it
+    from tests.pipeline.projects import Project
 
 LEFT_ROWS = 40
-GENERATION = (
-    "SELECT (SELECT min(run) FROM LEFT_SIDE), (SELECT max(run) FROM LEFT_SIDE), (SELECT count(*) FROM LEFT_SIDE), "
-    "(SELECT min(run) FROM RIGHT_SIDE), (SELECT max(run) FROM RIGHT_SIDE), (SELECT count(*) FROM RIGHT_SIDE), "
-    "(SELECT max(run) FROM PAIRS), (SELECT max(pairs) FROM PAIRS)"
+OF_EACH_TABLE = (
+    "(SELECT min(run), max(run), count(*) FROM LEFT_SIDE) AS l, (SELECT min(run), max(run), count(*) FROM RIGHT_SIDE) AS r, "
+    "(SELECT max(run), max(pairs) FROM PAIRS) AS p"
 )
-WITH_TOTAL = f"{GENERATION}, (SELECT max(run) FROM TOTAL), (SELECT max(product) FROM TOTAL), (SELECT count(*) FROM TOTAL)"
+GENERATION = f"SELECT * FROM {OF_EACH_TABLE}"
+WITH_TOTAL = f"SELECT * FROM {OF_EACH_TABLE}, (SELECT max(run), max(product), count(*) FROM TOTAL) AS t"
 PAIRS = "SELECT max(l.run) AS run, count(*) AS pairs FROM LEFT_SIDE l JOIN RIGHT_SIDE r ON r.run = l.run AND r.id = l.id"
 SIDES_AGREE = "SELECT l.run FROM LEFT_SIDE l JOIN RIGHT_SIDE r ON r.id = l.id WHERE r.run <> l.run"
 

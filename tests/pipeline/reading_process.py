@@ -14,9 +14,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import psycopg
-
 from tests.pipeline.pair import GENERATION
 
 IN_TURN = (
@@ -32,9 +29,13 @@ Ask = Callable[[str], tuple[Any, ...]]
 def opened(kind: str, target: str) -> Iterator[Ask]:
     """Open the database as a reader does, and give a function that asks for one row."""
     if kind == "duckdb":
+        import duckdb
+
         with duckdb.connect(target, read_only=True) as database:
             yield lambda sql: database.execute(sql).fetchall()[0]
     elif kind == "postgresql":
+        import psycopg
+
         with psycopg.connect(target, connect_timeout=10) as server:
             server.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             yield lambda sql: server.execute(sql.encode()).fetchall()[0]
