@@ -32,6 +32,7 @@ _EIGHTEEN = b"0" * 18  # digits that a DOUBLE may not keep
 _EIGHTEEN_OR_MORE = re.compile(_EIGHTEEN + b"0*")
 _SIXTEEN = b"0" * 16  # digits of an integer that a DOUBLE may not keep
 _LONG_INTEGER = re.compile(b"(?<![.0])" + _SIXTEEN + b"(?!0*[.])")
+_EXPONENT = b"0e"
 _LARGE_EXPONENTS = (b"0e000", b"0e-000")
 _LONG_NUMBER = re.compile(rb"""(?<![0-9.eE"+-])-?[0-9][0-9.]{14,}(?:[eE][+-]?[0-9]+)?(?=[\s,\]}]|$)""")
 _SCALED_NUMBER = re.compile(rb"""(?<![0-9.eE"+-])-?[0-9][0-9.]*[eE][+-]?[0-9]{3,}(?=[\s,\]}]|$)""")
@@ -74,20 +75,32 @@ def has_long_numbers(path: Path, *, integers: bool) -> bool:
 
 def _suspects(part: bytes, *, integers: bool) -> Iterator[re.Match[bytes]]:
     """Yield the numbers that a DOUBLE may not hold; the quickest tests that show that there are none come first."""
-    digits = part.translate(_DIGITS)
-    if _has_many_digits(part) or (integers and _SIXTEEN in digits and _LONG_INTEGER.search(digits)):
+    digits = part.translate(_DIGITS, b".")
+    if _has_many_digits(part, digits) or (integers and _SIXTEEN in digits and _LONG_INTEGER.search(part.translate(_DIGITS))):
         yield from _LONG_NUMBER.finditer(part)
-    if any(mark in digits for mark in _LARGE_EXPONENTS):
+    if _has_large_exponents(digits):
         yield from _SCALED_NUMBER.finditer(part)
 
 
-def _has_many_digits(part: bytes) -> bool:
-    """Return True if 18 digits stand together, decimal points and zeros before them not counted."""
-    digits = part.translate(_DIGITS, b".")
-    if _EIGHTEEN not in digits:
-        return False
-    bare = part.translate(None, b".")
-    return any(len(bare[found.start() : found.end()].lstrip(b"0")) >= len(_EIGHTEEN) for found in _EIGHTEEN_OR_MORE.finditer(digits))
+def _has_many_digits(part: bytes, digits: bytes) -> bool:
+    """Return True if 18 digits stand together, zeros before them not counted; `digits` is the part as zeros and without points."""
+    at = digits.find(_EIGHTEEN)
+    bare = part.translate(None, b".") if at >= 0 else b""
+    while at >= 0 and (run := _EIGHTEEN_OR_MORE.match(digits, at)):
+        if len(bare[at : run.end()].lstrip(b"0")) >= len(_EIGHTEEN):
+            return True
+        at = digits.find(_EIGHTEEN, run.end())
+    return False
+
+
+def _has_large_exponents(digits: bytes) -> bool:
+    """Return True if a number has an exponent of three digits or more: the few exponents are found first, which is the quicker way."""
+    at = digits.find(_EXPONENT)
+    while at >= 0:
+        if digits.startswith(_LARGE_EXPONENTS, at):
+            return True
+        at = digits.find(_EXPONENT, at + len(_EXPONENT))
+    return False
 
 
 def _is_lost(number: str, *, integers: bool) -> bool:

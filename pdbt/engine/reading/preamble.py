@@ -42,9 +42,10 @@ def table_start(records: Sequence[Record], width: int) -> int:
 
 def _is_plain(records: Sequence[Record], width: int) -> bool:
     """Return True if nothing suggests that a line stands before the table, which spares wide tables a look at their cells."""
-    signs = (_is_comment, _is_title, _is_key)
-    alike = all(len(record.fields) == width and not any(sign(record, width) for sign in signs) for record in records[:MOST_LINES])
-    return alike and not _is_sentence(records[0], records)
+    for record in records[:MOST_LINES]:
+        if len(record.fields) != width or _is_comment(record, width) or _is_title(record, width) or _is_key(record, width):
+            return False
+    return not _is_sentence(records[0], records)
 
 
 def next_line(record: Record) -> int:
@@ -116,8 +117,9 @@ def _is_comment(record: Record, width: int) -> bool:
 
 
 def _is_title(record: Record, width: int) -> bool:
-    return width > 1 and not any(cell.strip() for cell in record.fields[1:])
+    return width > 1 and not "".join(record.fields[1:]).strip()
 
 
 def _is_key(record: Record, width: int) -> bool:
-    return width > 1 and bool(_KEY.match(record.fields[0])) and not any(_KEY.match(cell) for cell in record.fields[1:])
+    first = record.fields[0]
+    return width > 1 and ":" in first and bool(_KEY.match(first)) and not any(_KEY.match(cell) for cell in record.fields[1:])
