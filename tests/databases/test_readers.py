@@ -17,8 +17,8 @@ from tests.databases.conftest import MakeSubject
 from tests.databases.reader_process import ROWS, rows
 from tests.databases.subjects import Subject
 
-READERS = 2
-RUNS = 12
+READERS = 4
+RUNS = 20
 ENDING_SECONDS = 30
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -46,18 +46,6 @@ KEYS = {"CARRIER_MONTHS": 3, "DELAY_BY_WEATHER": 3, "FLEET": 2}
 Table = dict[tuple[object, ...], tuple[object, ...]]
 
 
-@pytest.fixture(scope="module")
-def third_folder(flights_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with every third flight, for types that would only take longer over all of them."""
-    folder = tmp_path_factory.mktemp("third")
-    for name in SOURCES:
-        (folder / f"{name}.csv").hardlink_to(flights_folder / f"{name}.csv")
-    header, *lines = (flights_folder / "flights.csv").read_text(encoding="utf-8").splitlines(keepends=True)
-    (folder / "flights.csv").unlink()
-    (folder / "flights.csv").write_text(header + "".join(lines[::3]), encoding="utf-8")
-    return folder
-
-
 def read_frames(folder: Path) -> dict[str, pd.DataFrame]:
     """Read the five files as pandas does; text is text, NA included, which pandas would take for a missing value."""
     frames = {}
@@ -131,14 +119,12 @@ def flights_project(make_project: MakeProject, kind: str, folder: Path) -> Proje
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.timeout(2 * RUN_SECONDS)
-def test_flights_are_what_pandas_finds(make_project: MakeProject, request: pytest.FixtureRequest, kind: str) -> None:
-    folder: Path = request.getfixturevalue("flights_folder" if kind == "duckdb" else "third_folder")
-    frames = read_frames(folder)
+def test_flights_are_what_pandas_finds(make_project: MakeProject, flights_folder: Path, kind: str) -> None:
+    frames = read_frames(flights_folder)
     expected = figures(frames)
-    project = flights_project(make_project, kind, folder)
+    project = flights_project(make_project, kind, flights_folder)
     for table, rows in ROWS.items():
-        kept = -(-rows // 3) if table == "FLIGHTS" and kind != "duckdb" else rows
-        assert project.query(f"SELECT count(*) FROM {table}") == [(kept,)]
+        assert project.query(f"SELECT count(*) FROM {table}") == [(rows,)]
     for name, frame in expected.items():
         keys = KEYS[name]
         wanted = as_table(list(frame.reset_index().itertuples(index=False, name=None)), keys)

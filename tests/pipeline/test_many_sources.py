@@ -13,10 +13,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.pipeline.conftest import SLOW_BUT_DUCKDB, MakeProject
-from tests.pipeline.projects import Project
+from tests.pipeline.conftest import MakeProject
+from tests.pipeline.projects import KINDS, Project
 
-FILES = {"duckdb": 200, "sqlite": 200, "postgresql": 400}  # PostgreSQL has a limit of what one transaction locks
+CASES = [("duckdb", 200), *(pytest.param(kind, 1000, marks=pytest.mark.slow) for kind in KINDS)]
 FEW = 12
 RUN_SECONDS = 400
 IN_OPEN, IN_CLOSE = 0x20, 0x18
@@ -82,9 +82,9 @@ def write_sources(folder: Path, files: int) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="openings are counted by inotify")
 @pytest.mark.timeout(3 * RUN_SECONDS)
-@pytest.mark.parametrize("kind", SLOW_BUT_DUCKDB)
-def test_hundreds_of_files_are_as_many_tables_in_one_run(make_project: MakeProject, kind: str) -> None:
-    project, files = make_project(kind), FILES[kind]
+@pytest.mark.parametrize(("kind", "files"), CASES)
+def test_a_thousand_files_are_a_thousand_tables_in_one_run(make_project: MakeProject, kind: str, files: int) -> None:
+    project = make_project(kind)
     write_sources(project.path / "data/source", files)
     five = (0, 1, files // 2, files - 2, files - 1)
     united = " UNION ALL ".join(f"SELECT count(*) AS n, sum(id) AS ids, sum(amount) AS amount FROM PART_{number:04}" for number in five)

@@ -25,7 +25,7 @@ LAST_READ_SECONDS = 90.0
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("kind", "runs", "readers"), [("duckdb", 3, 2), *(pytest.param(kind, 8, 2, marks=pytest.mark.slow) for kind in KINDS)]
+    ("kind", "runs", "readers"), [("duckdb", 3, 2), *(pytest.param(kind, 20, 4, marks=pytest.mark.slow) for kind in KINDS)]
 )
 def test_readers_at_full_speed_see_whole_runs_only(
     make_project: MakeProject, start_process: StartProcess, kind: str, runs: int, readers: int
