@@ -105,7 +105,7 @@ def test_a_task_whose_rule_is_gone_is_told(scene: Scene) -> None:
     wait_until(lambda: counts(scene) == {"failed": 2, "done": 1})
 
 
-@pytest.mark.parametrize(("files", "kills"), [(150, 2), pytest.param(3_000, 5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("files", "kills"), [(150, 2), pytest.param(10_000, 5, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
 def test_a_burst_is_done_once_however_often_the_watcher_is_killed(scene: Scene, files: int, kills: int) -> None:
     generator = random.Random(SEED)
     pipeline = {"csv": [{"run": APPENDING, "logs": str(scene.logs)}]}
