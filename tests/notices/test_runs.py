@@ -12,6 +12,7 @@ import pytest
 from pdbt.engine.notices import FILE
 from tests.conftest import Ended, MakeProject, RunProcess, RunProject
 from tests.notices.conftest import TOKEN, Listener
+from tests.typed import classic_run, typed
 
 BROKEN = "SELECT no_such_column FROM ORDERS"
 RIGHT = "SELECT * FROM ORDERS"
@@ -38,11 +39,11 @@ def project(make_project: MakeProject) -> Path:
 
 
 @pytest.fixture
-def run(project: Path, listener: Listener, run_project: RunProject) -> Run:
+def run(project: Path, listener: Listener) -> Run:
     """Run the project, with the listener in its environment."""
 
-    def run_it(*words: str, url: str | None = None, **keys: object) -> Ended:
-        return run_project(project, *words, env={"NOTIFY_URL": url or listener.url}, **keys)
+    def run_it(*words: str, url: str | None = None) -> Ended:
+        return classic_run(project, *words, env={"NOTIFY_URL": url or listener.url})
 
     return run_it
 
@@ -104,7 +105,12 @@ def test_a_recovery_that_could_not_be_told_is_told_later(project: Path, run: Run
     assert listener.titles == ["shop: failed at build RESULT", "shop: works again"]
 
 
-def test_each_of_two_targets_is_told_once_though_one_was_dead(project: Path, listener: Listener, run: Run) -> None:
+def test_each_of_two_targets_is_told_once_though_one_was_dead(project: Path, listener: Listener, run_project: RunProject) -> None:
+    """Each run in a process of its own, which knows of the others by the book alone."""
+
+    def run(url: str = listener.url) -> Ended:
+        return run_project(project, env={"NOTIFY_URL": url})
+
     settle(project, f'urls = ["${{NOTIFY_URL}}", "{listener.url}?+second=1"]')
     write(project, BROKEN)
     run(url="json://127.0.0.1:1/x")
@@ -160,18 +166,19 @@ def test_two_processes_that_fail_at_once_tell_once(project: Path, listener: List
     assert listener.titles == ["shop: failed"]
 
 
-def test_notify_test_says_who_was_reached(project: Path, listener: Listener, run_process: RunProcess) -> None:
-    words = [sys.executable, "-m", "pdbt", "notify", "test", "--project", project]
-    root = Path(__file__).resolve().parents[2]
-    result = run_process(words, cwd=root, env={"NOTIFY_URL": listener.url})
+def test_notify_test_says_who_was_reached(project: Path, listener: Listener) -> None:
+    def notify(url: str = listener.url) -> Ended:
+        return typed("notify", "test", cwd=project, env={"NOTIFY_URL": url})
+
+    result = notify()
     assert (result.code, result.stdout) == (0, f"target 1 (json://127.0.0.1:{listener.port}/***) accepted the test.\n")
     assert listener.titles == ["shop: a test"]
     listener.status = 403
-    result = run_process(words, cwd=root, env={"NOTIFY_URL": listener.url})
+    result = notify()
     assert result.code == 1
     assert f"target 1 (json://127.0.0.1:{listener.port}/***) did not take the notice: " in result.stderr
     assert TOKEN not in result.stdout + result.stderr
-    result = run_process(words, cwd=root, env={"NOTIFY_URL": "nosuch://token/x"})
+    result = notify("nosuch://token/x")
     assert "target 1 (nosuch://***) is nothing that Apprise can send to." in result.stderr
 
 

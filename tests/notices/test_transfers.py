@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 from contextlib import closing
 from pathlib import Path
 
-from tests.conftest import MakeProject, RunProcess
+from tests.conftest import MakeProject
 from tests.notices.conftest import Listener
 from tests.notices.test_runs import settle
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.typed import typed
 
 
 def test_a_transfer_that_fails_three_times_is_told_once_and_once_when_it_works_again(
-    make_project: MakeProject, run_process: RunProcess, listener: Listener
+    make_project: MakeProject, listener: Listener, tmp_path: Path
 ) -> None:
     project = make_project()
     settle(project, 'urls = ["${NOTIFY_URL}"]')
     origin, target = project / "origin.sqlite", project / "target.duckdb"
     origin.touch()
-    words = [sys.executable, "-m", "pdbt", "transfer", "--from", origin, "--table", "t", "--to", target, "--project", project]
 
     def transfer() -> int:
-        return run_process(words, cwd=ROOT, env={"NOTIFY_URL": listener.url}).code
+        words = ("--from", origin, "--table", "t", "--to", target, "--project", project)
+        return typed("transfer", *words, cwd=tmp_path, env={"NOTIFY_URL": listener.url}).code
 
     assert [transfer() for _ in range(3)] == [1, 1, 1]
     assert listener.titles == [f"shop: the transfer to t of DuckDB {target} failed"]

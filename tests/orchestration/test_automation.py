@@ -47,6 +47,12 @@ class Sensor:
 
 
 @pytest.fixture
+def instance(kept: dagster.DagsterInstance) -> dagster.DagsterInstance:
+    """An instance with a home, since what a tick is evaluated in opens it anew."""
+    return kept
+
+
+@pytest.fixture
 def repository(project: Project, load: Load) -> dagster.RepositoryDefinition:
     return load(project.path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import dagster
 import pytest
 
 from pdbt.engine.settings import DagsterSettings, load_settings
+from tests.conftest import RunProject
 from tests.orchestration.conftest import Load
 from tests.pipeline.conftest import MakeProject
 from tests.pipeline.projects import ALL_REVENUE, REVENUE, REVENUE_ROWS, Project, ask, shop
@@ -64,9 +66,9 @@ EVERY_ASSET = [
 
 @pytest.mark.parametrize("kind", ["duckdb", "sqlite", "postgresql"])
 def test_the_job_does_what_the_classic_run_does(
-    make_project: MakeProject, load: Load, instance: dagster.DagsterInstance, kind: str, monkeypatch: pytest.MonkeyPatch
+    make_project: MakeProject, load: Load, instance: dagster.DagsterInstance, kind: str, apart: RunProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = shop(make_project(kind))
+    project = shop(replace(make_project(kind), run_project=apart))
     for name, value in project.environment.items():
         monkeypatch.setenv(name, value)
     job = load(project.path).get_job(JOB)
@@ -306,7 +308,10 @@ def test_parameters_of_the_run_are_those_of_the_command_line(project: Project, l
     assert project.made_by_a_run("--param", "least=70", "--param", "name=it's") == set()
 
 
-def test_a_run_of_the_page_waits_for_a_classic_run(project: Project, load: Load, instance: dagster.DagsterInstance) -> None:
+def test_a_run_of_the_page_waits_for_a_classic_run(
+    project: Project, load: Load, instance: dagster.DagsterInstance, apart: RunProject
+) -> None:
+    project = replace(project, run_project=apart)
     project.setting("database", "lock_timeout = 0")
     project.write("scripts/final/SLOW.py", "import time\n\n\ndef table(ORDERS):\n    time.sleep(1)\n    return ORDERS\n")
     classic = threading.Thread(target=project.run)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster
-import pytest
 
 from pdbt.engine.process.housekeeping import HISTORY_BYTES, MOST_RUNS, forget_old_runs, used_bytes
 from tests.orchestration.conftest import Load
@@ -16,19 +14,6 @@ from tests.pipeline.projects import Project
 
 RUNS_A_YEAR = 365 * 24 * 12
 YEARLY_BYTES = 500_000_000
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def kept(home: Path) -> Iterator[dagster.DagsterInstance]:
-    """An instance with a home, as a launched one has."""
-    home.mkdir()
-    with dagster.DagsterInstance.local_temp(str(home), overrides={"telemetry": {"enabled": False}}) as instance:
-        yield instance
 
 
 @dagster.job
@@ -46,16 +31,12 @@ def run_ids(instance: dagster.DagsterInstance) -> list[str]:
 
 def test_the_oldest_runs_are_forgotten_with_all_their_files(home: Path, kept: dagster.DagsterInstance) -> None:
     made = [nothing.execute_in_process(instance=kept).run_id for _ in range(5)]
-    assert forget_old_runs(kept, home, most_runs=2) == 3
+    assert forget_old_runs(kept, home, most_runs=3) == 2
+    assert run_ids(kept) == made[2:]
+    assert forget_old_runs(kept, home, most_runs=2) == 1  # also one too many
     assert run_ids(kept) == made[3:]
     assert not [file for file in home.rglob("*") for run_id in made[:3] if run_id in file.name]
     assert forget_old_runs(kept, home, most_runs=2) == 0
-
-
-def test_one_run_too_many_is_forgotten(home: Path, kept: dagster.DagsterInstance) -> None:
-    made = [nothing.execute_in_process(instance=kept).run_id for _ in range(3)]
-    assert forget_old_runs(kept, home, most_runs=2) == 1
-    assert run_ids(kept) == made[1:]
 
 
 def test_a_history_that_is_too_large_is_cut_down_but_for_its_last_run(home: Path, kept: dagster.DagsterInstance) -> None:
