@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ import pytest
 
 from pdbt.project.workspace import Workspace, add_project, init_workspace
 from pdbt.scaffold import NewProject
-from tests.conftest import Ended, RunProcess
+from tests.conftest import Ended
 from tests.process.conftest import end_marked, free_port
 from tests.project.diagnosis import write
+from tests.typed import typed
 
 ROOT = Path(__file__).resolve().parents[2]
 TYPES = ("duckdb", "sqlite", "commune")
@@ -51,11 +51,11 @@ def orders(add: Add, free_port: Callable[[], int]) -> Path:
 
 
 @pytest.fixture
-def pdbt(workspace: Workspace, run_process: RunProcess) -> Pdbt:
+def pdbt(workspace: Workspace) -> Pdbt:
     """Type a command in the workspace."""
 
     def run(*words: str | Path, cwd: Path | None = None) -> Ended:
-        return run_process([sys.executable, "-m", "pdbt", *words], cwd=cwd or workspace.root, env={"PYTHONPATH": str(ROOT)})
+        return typed(*words, cwd=cwd or workspace.root)
 
     return run
 

@@ -89,6 +89,7 @@ def test_a_run_that_takes_too_long_is_stopped(shop: Path) -> None:
     assert not (shop / "db" / "database.duckdb").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_after_its_publication_does_not_say_that_nothing_was_published(shop: Path) -> None:
     script = shop / "macro" / "python-run-process.py"
     linger = "def linger(run):\n    import time\n\n    time.sleep(600)\n\n\nSTEPS = [*STEPS, linger]\n\n\nif __name__"

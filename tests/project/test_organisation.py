@@ -15,6 +15,13 @@ from pdbt.engine.settings import load_settings
 from pdbt.project.workspace import Workspace
 from tests.conftest import RunProcess, RunProject
 from tests.project.conftest import Add, Pdbt
+from tests.typed import classic_run
+
+
+@pytest.fixture
+def run_project() -> RunProject:
+    """Run a project in the tests' own process."""
+    return classic_run
 
 
 def write(path: Path, text: str) -> None:
