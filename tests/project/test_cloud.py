@@ -17,19 +17,18 @@ import pytest
 
 from pdbt import PdbtError, backfill, run_cloud, run_local
 from pdbt.engine.settings import Parameter
-from tests.conftest import MakeProject, StartProcess
-from tests.process.conftest import end_marked, free_port, launched
-from tests.process.graphql import ask, runs
-from tests.process.instances import Shop
+from tests.conftest import StartProcess
+from tests.process.conftest import free_port
+from tests.process.graphql import ask, assets, runs
 from tests.project.conftest import ROOT
-from tests.project.elsewhere import TOKEN, hold, kill, refused, results, status_of, waited
+from tests.project.elsewhere import TOKEN, Far, Fleet, fleet, given, kill, new_runs, refused, results, stamp, status_of, waited
 from tests.project.gate import Gate, opened, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+# The deployments are launched once for all of these tests, on one worker.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("cloud")]
 
-__all__ = ["free_port", "launched"]  # fixtures of this room too
+__all__ = ["free_port"]  # a fixture of this room too
 PATIENCE_SECONDS = 6.0
-QUIET = {"schedule_status": "stopped", "sensor_status": "stopped"}
 PARAMETERS: dict[str, Parameter] = {
     "least": 15,
     "share": 0.1,
@@ -44,115 +43,112 @@ RESULT = """\
 SELECT id, amount, amount * $share AS share, $day AS day, $moment AS moment, $fresh AS fresh, $word AS word, $said AS said
 FROM ORDERS WHERE amount >= $least ORDER BY id
 """
-LINGER = """def linger(run):
-    import time
-
-    (PROJECT / "lingers").touch()
-    time.sleep(600)
+LISTED = """\
+import pyarrow
 
 
-STEPS = [*STEPS, linger]
-
+def table(parameters):
+    names = sorted(parameters)
+    return pyarrow.table({'name': names, 'value': [repr(parameters[name]) for name in names]})
 """
 TERMINATE = "mutation($id: String!) { terminateRun(runId: $id) { __typename } }"
 
-Cloud = Callable[..., dict[str, Shop]]
-Launch = Callable[..., Shop]
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Two deployments of one project for all tests: paris with DuckDB, lyon with SQLite."""
+    with fleet(tmp_path_factory.mktemp("fleet"), paris="duckdb", lyon="sqlite") as found:
+        yield found
 
 
 @pytest.fixture
-def here(make_project: MakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A project here, in a folder that is a workspace; of DuckDB, unless the test asks for another type."""
-    (tmp_path / "orders.csv").write_text("id,amount\n1,10\n2,20\n3,30\n", encoding="utf-8")
-    project = make_project(database=getattr(request, "param", "duckdb"), data=[tmp_path / "orders.csv"])
-    settings = project / "pdbt.toml"
-    text = settings.read_text(encoding="utf-8").replace("[parameters]\n", '[parameters]\nleast = 1\nshare = 1.5\nmost = 1000\nsaid = "x"\n')
-    settings.write_text(text, encoding="utf-8")
-    (project / "scripts/final/BIG.sql").write_text("SELECT * FROM ORDERS WHERE amount >= $least", encoding="utf-8")
-    (project / "scripts/checks/MOST.sql").write_text("SELECT * FROM BIG WHERE amount > $most", encoding="utf-8")
+def here(deployed: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project here, in a folder that is a workspace and names paris as the one deployment."""
+    shutil.copytree(deployed.models["duckdb"], tmp_path / "shop")
+    name_deployments(tmp_path, deployed, paris="eu")
     monkeypatch.chdir(tmp_path)
-    yield project
-    end_marked(tmp_path)
+    return tmp_path / "shop"
 
 
 @pytest.fixture
-def cloud(here: Path, launched: Launch, tmp_path: Path) -> Cloud:
-    """Launch copies of the project, each in a Dagster of its own, and name them in the workspace's settings."""
-
-    def start(**labels: str) -> dict[str, Shop]:
-        shops = {}
-        for name in labels:
-            project = tmp_path / "elsewhere" / name / here.name  # deeper than the workspace looks for projects
-            shutil.copytree(here, project)
-            shops[name] = launched(project, **QUIET)
-        lines = [
-            f'[deployments.{name}]\nurl = "http://127.0.0.1:{shop.port}"\nlabels = {labels[name].split()}\n' for name, shop in shops.items()
-        ]
-        (tmp_path / "pdbt-workspace.toml").write_text("".join(lines), encoding="utf-8")
-        return shops
-
-    return start
+def paris(deployed: Fleet) -> Far:
+    """The deployment of DuckDB, up, as if nothing had run on it."""
+    return deployed.far("paris")
 
 
-def show_parameters(project: Path) -> None:
-    """Give a project results that show every parameter as SQL and as Python have it."""
-    (project / "scripts/final/RESULT.sql").write_text(RESULT, encoding="utf-8")
-    (project / "scripts/final/LISTED.py").write_text(
-        "import pyarrow\n\n\ndef table(parameters):\n"
-        "    names = sorted(parameters)\n"
-        "    return pyarrow.table({'name': names, 'value': [repr(parameters[name]) for name in names]})\n",
-        encoding="utf-8",
-    )
+@pytest.fixture
+def lyon(deployed: Fleet) -> Far:
+    """The deployment of SQLite, likewise."""
+    return deployed.far("lyon")
 
 
-@pytest.mark.parametrize("here", ["sqlite"], indirect=True)
-def test_results_of_sqlite_are_those_of_a_run_here_too(here: Path, cloud: Cloud) -> None:
-    show_parameters(here)
-    far = cloud(paris="eu")["paris"]
-    local = run_local(here, PARAMETERS)
-    assert local.ok, local.error
-    there = run_cloud("shop", ["eu"], PARAMETERS, wait=True)
-    assert (there.status, there.error, there.tables, there.rows) == ("done", None, local.tables, local.rows)
-    assert results(far.project) == results(here)
-    assert local.rows["RESULT"] == 2
+@pytest.fixture
+def held(deployed: Fleet) -> Iterator[Path]:
+    """The file that makes runs on paris wait until it has gone: the table that waits is another one than before, so it is made."""
+    script = deployed.shops["paris"].project / "scripts/final/SLOW.py"
+    script.write_text(f"{script.read_text(encoding='utf-8')}# {time.time_ns()}\n", encoding="utf-8")
+    deployed.hold.touch()
+    yield deployed.hold
+    deployed.hold.unlink(missing_ok=True)
 
 
-def test_labels_lead_to_the_right_one_and_results_are_those_of_a_run_here(here: Path, cloud: Cloud, tmp_path: Path) -> None:
-    show_parameters(here)
-    shops = cloud(paris="eu night", lyon="eu large")
-    local = run_local(here, PARAMETERS)
-    assert local.ok, local.error
-    wanted = results(here)
-    assert wanted["RESULT"]
-
-    far = run_cloud("shop", ["eu", "large"], PARAMETERS, wait=True)
-    assert (far.ok, far.status, far.error, far.exit_code, far.deployment) == (True, "done", None, 0, "lyon")
-    assert (far.tables, far.rows) == (local.tables, local.rows)
-    assert results(shops["lyon"].project) == wanted
-    assert runs(shops["lyon"].port) == {far.run_id: "SUCCESS"}
-    assert far.url == f"http://127.0.0.1:{shops['lyon'].port}/runs/{far.run_id}"
-    assert 0 < far.seconds < 100
-    assert status_of(shops["paris"]) == []
-    assert not (shops["paris"].project / "db/database.duckdb").exists()
-
-    again = run_cloud("shop", ["large"], PARAMETERS, wait=True)
-    assert (again.tables, again.rows) == (local.tables, local.rows)  # also when all of it is reused
-
-    begun = run_cloud(here, ["night"], PARAMETERS)
-    assert (begun.status, begun.ok, begun.exit_code, begun.deployment) == ("submitted", False, 0, "paris")
-    wait_for(lambda: runs(shops["paris"].port) == {begun.run_id: "SUCCESS"})
-    assert results(shops["paris"].project) == wanted
-    assert len(status_of(shops["lyon"])) == 2
-
-    other = {**PARAMETERS, "least": 25}
-    assert run_cloud("shop", ["night"], other, wait=True).rows["BIG"] == 1 == run_local(here, other).rows["BIG"]
-    shutil.rmtree(here)  # what is run there needs nothing here
-    assert run_cloud("acme/shop", ["night"], PARAMETERS, wait=True).rows["BIG"] == 2
+def name_deployments(folder: Path, deployed: Fleet, **labels: str) -> None:
+    """Name deployments in the settings of a workspace, with their labels."""
+    urls = {name: f"http://127.0.0.1:{deployed.shops[name].port}" for name in labels}
+    lines = [f'[deployments.{name}]\nurl = "{urls[name]}"\nlabels = {labels[name].split()}\n' for name in labels]
+    (folder / "pdbt-workspace.toml").write_text("".join(lines), encoding="utf-8")
 
 
-def test_what_is_wrong_is_told_with_what_there_is(here: Path, cloud: Cloud) -> None:
-    (here / "scripts/final/DAYS.sql").write_text("SELECT $day AS day", encoding="utf-8")
-    paris = cloud(paris="eu")["paris"]
+@pytest.fixture
+def dated(here: Path, paris: Far) -> Iterator[None]:
+    """A result, here and on paris, that a run makes of a parameter without a default."""
+    with given({"DAYS.sql": "SELECT $day AS day"}, [here], [paris]):
+        yield
+
+
+def test_labels_lead_to_the_right_one_and_results_are_those_of_a_run_here(
+    here: Path, deployed: Fleet, paris: Far, lyon: Far, tmp_path: Path
+) -> None:
+    name_deployments(tmp_path, deployed, paris="eu night", lyon="eu large")
+    light = tmp_path / "deeper/than/projects/shop"
+    shutil.copytree(deployed.models["sqlite"], light)
+    published = stamp(paris)
+    with given({"RESULT.sql": RESULT, "LISTED.py": LISTED}, [here, light], [paris, lyon]):
+        local = run_local(light, PARAMETERS)
+        assert local.ok, local.error
+        assert local.rows["RESULT"] == 2
+        far = run_cloud("shop", ["eu", "large"], PARAMETERS, wait=True)
+        assert (far.ok, far.status, far.error, far.exit_code, far.deployment) == (True, "done", None, 0, "lyon")
+        assert (far.tables, far.rows) == (local.tables, local.rows)
+        assert results(lyon.project) == results(light)
+        assert runs(lyon.port)[far.run_id] == "SUCCESS"
+        assert status_of(lyon) == ["SUCCESS"]
+        assert far.url == f"http://127.0.0.1:{lyon.port}/runs/{far.run_id}"
+        assert 0 < far.seconds < 100
+        assert (status_of(paris), stamp(paris)) == ([], published)
+
+        again = run_cloud("shop", ["large"], PARAMETERS, wait=True)
+        assert (again.tables, again.rows) == (local.tables, local.rows)  # also when all of it is reused
+
+        local = run_local(here, PARAMETERS)
+        assert local.ok, local.error
+        begun = run_cloud(here, ["night"], PARAMETERS)
+        assert (begun.status, begun.ok, begun.exit_code, begun.deployment) == ("submitted", False, 0, "paris")
+        wait_for(lambda: status_of(paris) == ["SUCCESS"])
+        assert runs(paris.port)[begun.run_id] == "SUCCESS"
+        assert results(paris.project) == results(here)
+        assert results(here)["RESULT"]
+        assert len(status_of(lyon)) == 2
+
+        other = {**PARAMETERS, "least": 25}
+        local = run_local(here, other)
+        there = run_cloud("shop", ["night"], other, wait=True)
+        assert (there.tables, there.rows, there.rows["BIG"]) == (local.tables, local.rows, 1)
+        shutil.rmtree(here)  # what is run there needs nothing here
+        assert run_cloud("acme/shop", ["night"], PARAMETERS, wait=True).rows["BIG"] == 2
+
+
+def test_what_is_wrong_is_told_with_what_there_is(here: Path, paris: Far, dated: None) -> None:
     where = f"the deployment paris at http://127.0.0.1:{paris.port}"
     assert str(refused("shop", ["us"])) == "No deployment serves the label us. There are: paris (eu)."
     told = refused("shpo", ["eu"])
@@ -169,13 +165,13 @@ def test_what_is_wrong_is_told_with_what_there_is(here: Path, cloud: Cloud) -> N
     local = run_local(here, {"most": 25, "day": "x"})
     assert (failed.status, failed.ok, failed.exit_code) == ("failed", False, 1)
     assert (failed.error, failed.tables, failed.rows) == (local.error, local.tables, local.rows)
-    (paris.project / "scripts/final/WRONG.sql").write_text("SELECT * FROM NOWHERE", encoding="utf-8")
+    wrong = paris.project / "scripts/final/WRONG.sql"
+    wrong.write_text("SELECT * FROM NOWHERE", encoding="utf-8")
     wait_for(lambda: "cannot load" in str(_said("shop")))
     assert "cannot load shop: " in refused("shop").message
     assert "reads NOWHERE, which no file of this project makes" in refused("shop").message
-
-    kill(paris)
-    assert refused("shop").message == f"T{where[1:]} cannot be reached: Connection refused."
+    wrong.unlink()
+    wait_for(lambda: "DAYS" in assets(paris.port))
 
 
 def _said(project: str) -> str:
@@ -185,35 +181,10 @@ def _said(project: str) -> str:
         return str(error)
 
 
-def test_the_deployment_is_killed_during_a_wait(here: Path, cloud: Cloud, tmp_path: Path) -> None:
-    hold(here, tmp_path)
-    paris = cloud(paris="eu")["paris"]
-    with waited(patience=PATIENCE_SECONDS) as (found, told):
-        wait_for(lambda: status_of(paris) == ["STARTED"])
-        killed = time.monotonic()
-        kill(paris)
-    assert time.monotonic() - killed < PATIENCE_SECONDS + 30
-    (result,) = found
-    assert (result.status, result.ok, result.exit_code) == ("lost", False, 1)
-    assert result.error is not None
-    assert f"http://127.0.0.1:{paris.port} cannot be reached: Connection refused." in result.error
-    assert f"paris having been silent for {PATIENCE_SECONDS:g} s. When it is back, it says so at {result.url}" in result.error
-    begun, away = told
-    assert begun == f"Run {result.run_id} has begun on paris: {result.url}"
-    # The kill may meet a question that is under way.
-    reason = r"(cannot be reached: Connection refused|has broken off: Remote end closed connection without response)"
-    sentence = rf"The deployment paris at http://127\.0\.0\.1:{paris.port} {reason}\. It may be back soon: waiting 6 s for it\."
-    assert re.fullmatch(sentence, away)
-
-
-def test_a_run_that_is_stopped_there_after_its_publication(here: Path, cloud: Cloud) -> None:
-    definitions = here / "macro" / "dagster-run-process.py"
-    text = definitions.read_text(encoding="utf-8")
-    definitions.write_text(text.replace("defs = ", f"{LINGER}defs = "), encoding="utf-8")
-    paris = cloud(paris="eu")["paris"]
-    with waited() as (found, _):
-        wait_for((paris.project / "lingers").exists)
-        (run_id,) = runs(paris.port)
+def test_a_run_that_is_stopped_there_after_its_publication(here: Path, deployed: Fleet, paris: Far) -> None:
+    with deployed.lingering() as lingers, waited() as (found, _):
+        wait_for(lingers.exists)
+        (run_id,) = new_runs(paris)
         assert ask(paris.port, TERMINATE, id=run_id)["terminateRun"]["__typename"] == "TerminateRunSuccess"
     (result,) = found
     assert (result.status, result.ok) == ("interrupted", False)
@@ -221,21 +192,7 @@ def test_a_run_that_is_stopped_there_after_its_publication(here: Path, cloud: Cl
     assert (paris.project / "db" / "database.duckdb").exists()
 
 
-def test_a_deployment_that_is_launched_again_in_time_is_followed_on(here: Path, cloud: Cloud, tmp_path: Path) -> None:
-    hold(here, tmp_path)
-    paris = cloud(paris="eu")["paris"]
-    with waited(patience=100.0) as (found, told):
-        wait_for(lambda: status_of(paris) == ["STARTED"])
-        kill(paris)
-        wait_for(lambda: len(told) == 2)
-        assert paris.launch().code == 0
-    assert found[0].status == "failed"
-    assert str(found[0].error).startswith("Dagster, or the machine, ended while this run was going.")
-
-
-def test_a_page_that_is_away_for_seconds_another_clock_and_a_token(here: Path, cloud: Cloud, tmp_path: Path) -> None:
-    held = hold(here, tmp_path)
-    paris = cloud(paris="eu")["paris"]
+def test_a_page_that_is_away_for_seconds_another_clock_and_a_token(here: Path, paris: Far, held: Path, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"PARIS_TOKEN={TOKEN}\n", encoding="utf-8")
     for auth, token in (("dagster", ("dagster-cloud-api-token", TOKEN)), ("bearer", ("authorization", f"Bearer {TOKEN}"))):
         with opened(behind=paris.port, token=token, shift=-86_400.0) as gate:
@@ -267,9 +224,7 @@ def named(folder: Path, gate: Gate, more: str = "") -> None:
     (folder / "pdbt-workspace.toml").write_text(f'[deployments.paris]\nurl = "{gate.url}"\n{more}', encoding="utf-8")
 
 
-def test_the_commands(here: Path, cloud: Cloud, start_process: StartProcess, tmp_path: Path) -> None:
-    held = hold(here, tmp_path)
-    paris = cloud(paris="eu")["paris"]
+def test_the_commands(here: Path, paris: Far, held: Path, start_process: StartProcess, tmp_path: Path) -> None:
 
     def pdbt(*words: str) -> list[str]:
         return [sys.executable, "-m", "pdbt", *words]
@@ -305,11 +260,8 @@ def test_the_commands(here: Path, cloud: Cloud, start_process: StartProcess, tmp
 
 
 def test_a_backfill_there_is_resumed_and_begins_nothing_twice(
-    here: Path, cloud: Cloud, start_process: StartProcess, tmp_path: Path
+    here: Path, paris: Far, held: Path, dated: None, start_process: StartProcess, tmp_path: Path
 ) -> None:
-    held = hold(here, tmp_path)
-    (here / "scripts/final/DAYS.sql").write_text("SELECT $day AS day", encoding="utf-8")
-    paris = cloud(paris="eu")["paris"]
     shutil.rmtree(here)
     words = ["backfill", "shop", "--param", "day", "--from", "2026-01-30", "--to", "2026-02-01", "--cloud"]
     filling = start_process([sys.executable, "-m", "pdbt", *words], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)})
@@ -332,8 +284,7 @@ def test_a_backfill_there_is_resumed_and_begins_nothing_twice(
 
     days = backfill("shop", "day", "2026-01-30", "2026-02-03", cloud=True)
     assert [value.earlier for value in days.values] == [True, True, True, False, False]
-    asked = ask(paris.port, "{ runsOrError { ... on Runs { count } } }")
-    assert asked["runsOrError"]["count"] == 5
+    assert status_of(paris) == ["SUCCESS"] * 5
 
     # A run that the deployment knows no longer, as after its history was removed, is begun anew.
     last = json.loads(record.read_text(encoding="utf-8").splitlines()[-1])
@@ -342,11 +293,37 @@ def test_a_backfill_there_is_resumed_and_begins_nothing_twice(
     assert [value.status for value in backfill("shop", "day", "2026-02-03", "2026-02-04", cloud=True).values] == ["done", "done"]
     assert len(status_of(paris)) == 6
 
-    kill(paris)
-    with pytest.raises(PdbtError, match="cannot be reached"):
-        backfill("shop", "day", "2026-01-30", "2026-02-05", cloud=True)
-    with pytest.raises(PdbtError, match="No deployment serves the label us"):
-        backfill("shop", "day", "2026-01-30", "2026-02-05", cloud=True, labels=["us"])
+
+def test_a_deployment_that_is_killed_is_waited_for_and_followed_on_when_it_is_back_in_time(here: Path, paris: Far, held: Path) -> None:
+    where = f"The deployment paris at http://127.0.0.1:{paris.port}"
+    # The kill may meet a question that is under way.
+    reason = r"(cannot be reached: Connection refused|has broken off: (Remote end closed|Connection reset).*)"
+    with waited(patience=100.0) as (found, told):
+        wait_for(lambda: status_of(paris) == ["STARTED"])
+        kill(paris)
+        wait_for(lambda: len(told) == 2)
+        assert refused("shop").message == f"{where} cannot be reached: Connection refused."
+        with pytest.raises(PdbtError, match="cannot be reached"):
+            backfill("shop", "day", "2026-01-30", "2026-02-05", cloud=True)
+        with pytest.raises(PdbtError, match="No deployment serves the label us"):
+            backfill("shop", "day", "2026-01-30", "2026-02-05", cloud=True, labels=["us"])
+        assert paris.launch().code == 0
+    assert (found[0].status, status_of(paris)) == ("failed", ["FAILURE"])
+    assert str(found[0].error).startswith("Dagster, or the machine, ended while this run was going.")
+
+    with waited(patience=PATIENCE_SECONDS) as (found, told):
+        wait_for(lambda: status_of(paris) == ["STARTED", "FAILURE"])
+        killed = time.monotonic()
+        kill(paris)
+    assert time.monotonic() - killed < PATIENCE_SECONDS + 30
+    (result,) = found
+    assert (result.status, result.ok, result.exit_code) == ("lost", False, 1)
+    assert result.error is not None
+    assert f"http://127.0.0.1:{paris.port} cannot be reached: Connection refused." in result.error
+    assert f"paris having been silent for {PATIENCE_SECONDS:g} s. When it is back, it says so at {result.url}" in result.error
+    begun, away = told
+    assert begun == f"Run {result.run_id} has begun on paris: {result.url}"
+    assert re.fullmatch(rf"{re.escape(where)} {reason}\. It may be back soon: waiting {PATIENCE_SECONDS:g} s for it\.", away)
 
 
 def test_dagsters_own_page_and_daemon_are_a_deployment_too(
