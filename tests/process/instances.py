@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from pdbt.engine.process.place import MARKER
+from tests import typed
 from tests.conftest import Ended, RunProcess
 
 DEADLINE_SECONDS = 60.0
@@ -55,11 +56,19 @@ class Shop:
         return plain if plain.is_file() else self.macro / f"{name.replace('process', 'process-sample')}.py"
 
     def launch(self, *words: str, env: dict[str, str] | None = None) -> Ended:
-        """Launch it."""
-        return self.run_process([sys.executable, self.script(LAUNCH), *words], cwd=self.cwd, env=env, timeout=DEADLINE_SECONDS)
+        """Launch it, in the background, from the tests' own process."""
+        return typed.launch(self.project, self.script(LAUNCH), *words, cwd=self.cwd, env=env)
+
+    def launch_apart(self, *words: str) -> Ended:
+        """Launch it from a process that ends, as its owner does."""
+        return self.run_process([sys.executable, self.script(LAUNCH), *words], cwd=self.cwd, timeout=DEADLINE_SECONDS)
 
     def stop(self, *words: str) -> Ended:
-        """Stop it."""
+        """Stop it, from the tests' own process."""
+        return typed.stop(self.project, *words, cwd=self.cwd)
+
+    def stop_apart(self, *words: str) -> Ended:
+        """Stop it from a process of its own, as its owner does."""
         return self.run_process([sys.executable, self.script(STOP), *words], cwd=self.cwd, timeout=DEADLINE_SECONDS)
 
     def family(self) -> list[psutil.Process]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
@@ -25,6 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = {"SAMPLE_DATA", "COUNTRY_FIGURES", "CONTINENTS", "data/processed/COUNTRY_FIGURES.csv", "data/final/CONTINENTS.csv"}
+LINES = 20_000
 QUIET = {"schedule_status": "stopped", "sensor_status": "stopped"}
 FLIGHTS = (
     "SELECT carrier, month, count(*) AS flights, avg(dep_delay) AS delay\nFROM FLIGHTS GROUP BY carrier, month ORDER BY carrier, month\n"
@@ -38,6 +40,14 @@ TICKS = """{
 }"""
 
 
+START_SENSOR = """mutation {
+  startSensor(sensorSelector: {repositoryName: "__repository__", repositoryLocationName: "letters", sensorName: "source_files"}) {
+    ... on Sensor { sensorState { id status } }
+  }
+}"""
+STOP_SENSOR = "mutation($id: String!) { stopSensor(id: $id) { __typename } }"
+
+
 def sensor_ticks(port: int) -> list[dict[str, Any]]:
     """Return the last times that the sensor of arriving files was asked."""
     found: list[dict[str, Any]] = ask(port, TICKS)["sensorOrError"]["sensorState"]["ticks"]
@@ -46,11 +56,12 @@ def sensor_ticks(port: int) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def letters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """A launched project with one source, for tests that change its scripts and put them back."""
+    """A launched project with a source, and a pair of them, for tests that change its scripts and put them back."""
     folder = tmp_path_factory.mktemp("shared")
     project = new_project(NewProject(str(folder / "letters"))).target
     (project / "data/source/LETTERS.csv").write_text("id,letter\n1,a\n")
     with processes() as start, ports() as free_port:
+        pair(Project(project, "duckdb", running(start)))
         shop = Shop(project, free_port(), running(start), folder)
         dagster_settings(project, port=shop.port, **QUIET)
         launch = shop.launch()
@@ -61,6 +72,14 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             end_marked(folder)
 
 
+def some_lines(path: Path, folder: Path) -> Path:
+    """Copy the beginning of a CSV file: its header and LINES lines at most."""
+    copy = folder / path.name
+    with path.open(encoding="utf-8") as file:
+        copy.write_text("".join(itertools.islice(file, LINES + 1)), encoding="utf-8")
+    return copy
+
+
 def name_of(project: Path) -> str:
     return f"{project.parent.name}-sample" if project.name == "sample" else project.name
 
@@ -68,13 +87,20 @@ def name_of(project: Path) -> str:
 def test_real_files_are_published_by_hand_and_by_the_schedule_and_the_history_stays(
     make_project: MakeProject, flights_folder: Path, launched: Callable[..., Shop]
 ) -> None:
-    """By the clock's own minute."""
+    """By the clock's own minute; steps that the owner wrote are run, too."""
     project = make_project("flights", data=sorted(flights_folder.iterdir()))
     (project / "scripts/final/BY_CARRIER.sql").write_text(FLIGHTS, encoding="utf-8")
+    source, script = project / "scripts/source.py", project / "macro/python-run-process.py"
+    fetching = "(PROJECT / 'data/source/FETCHED.csv').write_text('id\\n1\\n')\n        run.import_sources()"
+    source.write_text(source.read_text().replace("run.import_sources()", fetching))
+    own = "def told(run):\n    (PROJECT / 'told').write_text('done')\n\n\nSTEPS = [import_data, transform_data, export_results, told]"
+    script.write_text(script.read_text().replace("STEPS = [import_data, transform_data, export_results]", own))
     shop = launched(project, **QUIET)
     first = launch_run(shop.port, "flights")
     assert wait_for_run(shop.port, first) == "SUCCESS"
     target = str(project / "db/database.duckdb")
+    assert query("duckdb", target, "SELECT count(*) FROM FETCHED") == [(1,)]
+    assert (project / "told").read_text() == "done"
     assert query("duckdb", target, "SELECT sum(flights) FROM BY_CARRIER") == [(336776,)]
     assert (project / "data/final/BY_CARRIER.csv").read_text().startswith("carrier,month,flights,delay\n")
 
@@ -89,30 +115,32 @@ def test_real_files_are_published_by_hand_and_by_the_schedule_and_the_history_st
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_real_files_are_published_by_the_schedule_whatever_the_database(
-    make_project: MakeProject, flights_folder: Path, database: str, request: pytest.FixtureRequest
+def test_files_are_published_by_the_schedule_whatever_the_database(
+    make_project: MakeProject, flights_folder: Path, database: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     url = str(request.getfixturevalue("postgres_url")) if database == "postgresql" else None
-    project = make_project("flights", database="commune" if url else database, url=url, data=sorted(flights_folder.iterdir()))
+    files = [some_lines(path, tmp_path) for path in sorted(flights_folder.iterdir())]
+    project = make_project("flights", database="commune" if url else database, url=url, data=files)
     script = project / "scripts/final/BY_CARRIER.sql"
     target = url or str(project / f"db/database.{database}")
     with ticking(project) as scheduler:
         for times in (1, 2):
             script.write_text(FLIGHTS.replace("count(*)", f"{times} * count(*)"), encoding="utf-8")
             assert scheduler.tick() == ["SUCCESS"]
-            assert query(database, target, "SELECT sum(flights) FROM BY_CARRIER") == [(times * 336776,)]
+            assert query(database, target, "SELECT sum(flights) FROM BY_CARRIER") == [(times * LINES,)]
     assert (project / "data/final/BY_CARRIER.csv").read_text().startswith("carrier,month,flights,delay\n")
 
 
-def test_six_instances_run_their_jobs_beside_each_other(tmp_path: Path, launched: Callable[..., Shop]) -> None:
+def test_instances_run_their_jobs_beside_each_other(tmp_path: Path, launched: Callable[..., Shop]) -> None:
+    """A project and its own sample, a project of another type, and a sample of the third."""
     shops = {}
-    for database in ("duckdb", "sqlite", "commune"):
+    for database, folders in (("duckdb", (".", "sample")), ("sqlite", (".",)), ("commune", ("sample",))):
         project = new_project(NewProject(str(tmp_path / f"a_{database}"), database)).target
         (project / "data/source/LETTERS.csv").write_text("id,letter\n1,a\n2,b\n")
         (project / "scripts/final/COUNTED.sql").write_text("SELECT count(*) AS letters FROM LETTERS\n")
-        for path in (project, project / "sample"):
+        for path in (project / folder for folder in folders):
             shops[name_of(path)] = launched(path, **QUIET)
-    assert len({shop.record["pid"] for shop in shops.values()}) == 6
+    assert len({shop.record["pid"] for shop in shops.values()}) == 4
     started = {name: launch_run(shop.port, name) for name, shop in shops.items()}
     assert {name: wait_for_run(shops[name].port, run_id) for name, run_id in started.items()} == dict.fromkeys(shops, "SUCCESS")
     for name, shop in shops.items():
@@ -126,19 +154,17 @@ def test_six_instances_run_their_jobs_beside_each_other(tmp_path: Path, launched
         assert wait_for_run(shop.port, launch_run(shop.port, name)) == "SUCCESS"
 
 
-def test_readers_are_not_disturbed_by_ten_runs(
-    make_project: MakeProject, launched: Callable[..., Shop], start_process: StartProcess, run_project: RunProject
-) -> None:
-    project = pair(Project(make_project("pairs"), "duckdb", run_project))
-    shop = launched(project.path, **QUIET)
-    assert wait_for_run(shop.port, launch_run(shop.port, "pairs")) == "SUCCESS"
-    stop = project.path / "stop"
+@pytest.mark.xdist_group("letters")
+def test_readers_are_not_disturbed_by_ten_runs(letters: Shop, start_process: StartProcess, run_project: RunProject, tmp_path: Path) -> None:
+    project = Project(letters.project, "duckdb", run_project)
+    assert wait_for_run(letters.port, launch_run(letters.port, "letters")) == "SUCCESS"
+    stop = tmp_path / "stop"
     command = [sys.executable, "-m", "tests.pipeline.reading_process", project.kind, project.database, stop]
-    readers = [start_process(command, cwd=ROOT) for _ in range(4)]
-    assert [reader.stdout.readline() for reader in readers if reader.stdout] == ["reading\n"] * 4
+    readers = [start_process(command, cwd=ROOT) for _ in range(2)]
+    assert [reader.stdout.readline() for reader in readers if reader.stdout] == ["reading\n"] * 2
     for generation in range(1, 11):
         write_generation(project, generation)
-        assert wait_for_run(shop.port, launch_run(shop.port, "pairs")) == "SUCCESS"
+        assert wait_for_run(letters.port, launch_run(letters.port, "letters")) == "SUCCESS"
     stop.touch()
     allowed = [facts(generation) for generation in range(11)]
     for reader in readers:
@@ -151,56 +177,23 @@ def test_readers_are_not_disturbed_by_ten_runs(
     require_generation(project, 10)
 
 
-def test_a_file_that_arrives_starts_a_run_and_becomes_an_asset(make_project: MakeProject, launched: Callable[..., Shop]) -> None:
-    project = make_project("letters")
-    shop = launched(project, schedule_status="stopped")
-    assert assets(shop.port) == set()
-    (project / "data/source/LETTERS.csv").write_text("id,letter\n1,a\n2,b\n")
-    database = project / "db/database.duckdb"
-    wait_until(database.exists, 90)
-    wait_until(lambda: assets(shop.port) == {"LETTERS"}, 90)
-    assert query("duckdb", str(database), "SELECT count(*) FROM LETTERS") == [(2,)]
-    wait_until(lambda: set(runs(shop.port).values()) == {"SUCCESS"}, 30)
-    ended = time.time()
-    wait_until(lambda: [tick for tick in sensor_ticks(shop.port) if tick["timestamp"] > ended and tick["status"] == "SKIPPED"])
-    assert len(runs(shop.port)) == 1, "one run for one file"
-
-
-def test_a_run_that_was_going_when_the_machine_died_is_failed_at_the_next_launch(
-    make_project: MakeProject, launched: Callable[..., Shop]
-) -> None:
-    project = make_project("slow")
-    (project / "data/source/LETTERS.csv").write_text("id,letter\n1,a\n")
-    (project / "scripts/final/SLOW.py").write_text("import time\n\n\ndef table(LETTERS):\n    time.sleep(300)\n    return LETTERS\n")
-    shop = launched(project, **QUIET)
-    run_id = launch_run(shop.port, "slow")
-    wait_until(lambda: runs(shop.port)[run_id] == "STARTED")
-    for process in shop.family():
-        process.kill()
-    assert shop.launch().code == 0
-    assert runs(shop.port) == {run_id: "FAILURE"}
-
-
-def test_a_run_whose_process_is_killed_is_failed_and_one_that_is_terminated_is_canceled(
-    make_project: MakeProject, launched: Callable[..., Shop]
-) -> None:
-    project = make_project("slow")
-    (project / "data/source/LETTERS.csv").write_text("id,letter\n1,a\n")
-    (project / "scripts/final/SLOW.py").write_text("import time\n\n\ndef table(LETTERS):\n    time.sleep(300)\n    return LETTERS\n")
-    shop = launched(project, **QUIET)
-    before = {process.pid for process in shop.family()}
-    killed = launch_run(shop.port, "slow")
-    wait_until(lambda: runs(shop.port)[killed] == "STARTED")
-    for process in shop.family():
-        if process.pid not in before:
-            process.kill()
-    assert wait_for_run(shop.port, killed) == "FAILURE"
-
-    terminated = launch_run(shop.port, "slow")
-    wait_until(lambda: runs(shop.port)[terminated] == "STARTED")
-    mutation = "mutation($id: String!) { terminateRun(runId: $id) { __typename } }"
-    assert ask(shop.port, mutation, id=terminated)["terminateRun"]["__typename"] == "TerminateRunSuccess"
-    assert wait_for_run(shop.port, terminated) == "CANCELED"
+@pytest.mark.xdist_group("letters")
+def test_a_file_that_arrives_starts_a_run_and_becomes_an_asset(letters: Shop) -> None:
+    """By the sensor, which is switched on for this test alone."""
+    assert wait_for_run(letters.port, launch_run(letters.port, "letters")) == "SUCCESS"
+    before, known = assets(letters.port), set(runs(letters.port))
+    sensor = ask(letters.port, START_SENSOR)["startSensor"]["sensorState"]
+    assert sensor["status"] == "RUNNING"
+    try:
+        (letters.project / "data/source/ARRIVED.csv").write_text("id,letter\n1,a\n2,b\n")
+        wait_until(lambda: assets(letters.port) == {*before, "ARRIVED"}, 90)
+        wait_until(lambda: [status for run, status in runs(letters.port).items() if run not in known] == ["SUCCESS"], 90)
+        assert query("duckdb", str(letters.project / "db/database.duckdb"), "SELECT count(*) FROM ARRIVED") == [(2,)]
+        ended = time.time()
+        wait_until(lambda: [tick for tick in sensor_ticks(letters.port) if tick["timestamp"] > ended and tick["status"] == "SKIPPED"])
+        assert len(set(runs(letters.port)) - known) == 1, "one run for one file"
+    finally:
+        assert ask(letters.port, STOP_SENSOR, id=sensor["id"])["stopSensor"]["__typename"] == "StopSensorMutationResult"
 
 
 @pytest.mark.xdist_group("letters")
@@ -214,27 +207,17 @@ def test_what_changes_in_the_scripts_is_in_the_page_without_a_restart(letters: S
     wait_until(lambda: "COUNTED" not in assets(letters.port), 60)
 
 
-def test_steps_of_the_owner_run_in_dagster_too(make_project: MakeProject, launched: Callable[..., Shop]) -> None:
-    project = make_project("letters")
-    source = project / "scripts/source.py"
-    fetching = "(PROJECT / 'data/source/FETCHED.csv').write_text('id\\n1\\n')\n        run.import_sources()"
-    source.write_text(source.read_text().replace("run.import_sources()", fetching))
-    script = project / "macro/python-run-process.py"
-    own = "def told(run):\n    (PROJECT / 'told').write_text('done')\n\n\nSTEPS = [import_data, transform_data, export_results, told]"
-    script.write_text(script.read_text().replace("STEPS = [import_data, transform_data, export_results]", own))
-    shop = launched(project, **QUIET)
-    assert wait_for_run(shop.port, launch_run(shop.port, "letters")) == "SUCCESS"
-    assert query("duckdb", str(project / "db/database.duckdb"), "SELECT count(*) FROM FETCHED") == [(1,)]
-    assert (project / "told").read_text() == "done"
-
-
-def test_five_hundred_tables_show_in_the_page(make_project: MakeProject, launched: Callable[..., Shop]) -> None:
-    project = make_project("many")
-    (project / "data/source/T0.csv").write_text("id\n1\n")
-    for number in range(1, 500):
-        (project / f"scripts/final/T{number}.sql").write_text(f"SELECT id FROM T{number - 1}\n")
-    shop = launched(project, **QUIET)
-    assert assets(shop.port) == {f"T{n}" for n in range(500)} | {f"data/final/T{n}.csv" for n in range(1, 500)}
+@pytest.mark.xdist_group("letters")
+def test_five_hundred_tables_show_in_the_page(letters: Shop) -> None:
+    before = assets(letters.port)
+    scripts = [letters.project / f"scripts/final/T{number}.sql" for number in range(1, 501)]
+    for number, script in enumerate(scripts):
+        script.write_text(f"SELECT id FROM T{number}\n" if number else "SELECT id FROM LETTERS\n")
+    new = {f"T{n}" for n in range(1, 501)} | {f"data/final/T{n}.csv" for n in range(1, 501)}
+    wait_until(lambda: assets(letters.port) == before | new)
+    for script in scripts:
+        script.unlink()
+    wait_until(lambda: assets(letters.port) == before)
 
 
 @pytest.mark.xdist_group("letters")

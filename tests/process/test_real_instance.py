@@ -12,7 +12,7 @@ import pytest
 
 from pdbt.engine.process.ports import is_free
 from tests.conftest import MakeProject, RunProcess, StartProcess
-from tests.process.graphql import launch_run, runs
+from tests.process.graphql import ask, launch_run, runs, wait_for_run
 from tests.process.instances import DEADLINE_SECONDS, LAUNCH, Shop, is_running, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -24,6 +24,7 @@ KILLED: dict[str, Callable[[set[int], set[int], set[int]], set[int]]] = {
     "the instance and its helpers": lambda instance, helpers, run: instance | helpers,
     "all but the instance": lambda instance, helpers, run: helpers | run,
 }
+TERMINATE = "mutation($id: String!) { terminateRun(runId: $id) { __typename } }"
 SLOW = "import time\n\n\ndef table(LETTERS):\n    time.sleep(300)\n    return LETTERS\n"
 
 
@@ -39,19 +40,51 @@ def slow(make_project: MakeProject, run_process: RunProcess, free_port: Callable
     return Shop(project, port, run_process, tmp_path)
 
 
-def begin_run(shop: Shop) -> None:
-    """Start a run; return when it is in the middle of it."""
+def begin_run(shop: Shop) -> str:
+    """Start a run; return its id when it is in the middle of it."""
     run = launch_run(shop.port, "slow")
     wait_until(lambda: runs(shop.port)[run] == "STARTED")
+    return run
 
 
-def test_what_a_killed_one_left_behind_is_ended(slow: Shop) -> None:
-    """One after another in the same project, as each launch must find nothing of the one before."""
+def launch_two_at_once(shop: Shop, start_process: StartProcess) -> None:
+    """Launch it from two processes at the same instant, which make one instance of it and both tell of that."""
+    started = [start_process([sys.executable, shop.script(LAUNCH)], cwd=shop.cwd) for _ in range(2)]
+    said = [process.communicate(timeout=DEADLINE_SECONDS)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0]
+    assert sorted("already running" in text for text in said) == [False, True]
+    assert all(f"(PID {shop.record['pid']})" in text for text in said)
+
+
+def test_runs_and_instances_that_end_in_every_way_leave_nothing_behind(slow: Shop, start_process: StartProcess) -> None:
+    """One after another in the same project, as each launch must find nothing of the one before; it takes the most of the time."""
+    launch_two_at_once(slow, start_process)
+    quiet = {process.pid for process in slow.family()}
+
+    # A run whose process is killed is failed, and one that is terminated is canceled.
+    killed = begin_run(slow)
+    for process in slow.family():
+        if process.pid not in quiet:
+            process.kill()
+    assert wait_for_run(slow.port, killed) == "FAILURE"
+    terminated = begin_run(slow)
+    assert ask(slow.port, TERMINATE, id=terminated)["terminateRun"]["__typename"] == "TerminateRunSuccess"
+    assert wait_for_run(slow.port, terminated) == "CANCELED"
+
+    # An instance that is stopped ends its run in order.
+    interrupted = begin_run(slow)
+    stopped = slow.stop()
+    assert stopped.code == 0, stopped.stderr
+    assert "by force" not in stopped.stdout
+    assert slow.family() == []
+    known = {killed: "FAILURE", terminated: "CANCELED", interrupted: "CANCELED"}
+
+    # What a killed one left behind is ended.
     for which in KILLED.values():
-        launched = slow.launch()
-        assert launched.code == 0, launched.stderr
+        launch_two_at_once(slow, start_process)
+        assert runs(slow.port) == known
         quiet = {process.pid for process in slow.family()}
-        begin_run(slow)
+        known[begin_run(slow)] = "FAILURE"  # as the next launch finds it
         family = {process.pid for process in slow.family()}
         instance = {slow.record["pid"]}
         assert instance < quiet < family
@@ -63,24 +96,3 @@ def test_what_a_killed_one_left_behind_is_ended(slow: Shop) -> None:
         assert slow.family() == []
         assert is_free(slow.port)
         assert not slow.pid_file.exists()
-
-
-def test_one_that_is_stopped_ends_its_run_in_order(slow: Shop) -> None:
-    assert slow.launch().code == 0
-    begin_run(slow)
-    stopped = slow.stop()
-    assert stopped.code == 0, stopped.stderr
-    assert "by force" not in stopped.stdout
-    assert slow.family() == []
-    assert slow.launch().code == 0
-    assert set(runs(slow.port).values()) == {"CANCELED"}
-
-
-def test_launches_at_the_same_instant_make_one(slow: Shop, start_process: StartProcess) -> None:
-    for _ in range(3):
-        started = [start_process([sys.executable, slow.script(LAUNCH)], cwd=slow.cwd) for _ in range(2)]
-        said = [process.communicate(timeout=DEADLINE_SECONDS)[0] for process in started]
-        assert [process.returncode for process in started] == [0, 0]
-        assert sorted("already running" in text for text in said) == [False, True]
-        assert all(f"(PID {slow.record['pid']})" in text for text in said)
-        assert slow.stop().code == 0

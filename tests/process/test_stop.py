@@ -23,9 +23,9 @@ Stranger = tuple[int, "subprocess.Popen[bytes]"]
 
 
 def test_it_ends_the_family_and_frees_the_port(shop: Shop) -> None:
-    shop.launch()
+    shop.launch_apart()
     family = shop.family()
-    stopped = shop.stop()
+    stopped = shop.stop_apart()
     assert (stopped.code, stopped.stderr) == (0, "")
     first, second = stopped.stdout.splitlines()
     assert first.startswith(f"shop: Dagster stopped (PID {family[0].pid}, 3 processes) in ")
@@ -72,7 +72,7 @@ def test_what_does_not_end_politely_is_killed(shop: Shop) -> None:
 @pytest.mark.parametrize("stubborn", [False, True], ids=["polite", "stubborn"])
 def test_what_a_killed_instance_left_behind_is_ended(stubborn: bool, shop: Shop) -> None:
     shop.behave(stubborn=stubborn)
-    for _ in range(3):
+    for _ in range(2):
         assert shop.launch().code == 0
         family = shop.family()
         os.kill(shop.record["pid"], signal.SIGKILL)
@@ -172,6 +172,6 @@ def test_a_stranger_on_the_port_is_named_and_left_alone(shop: Shop, stranger: St
 def test_stopping_twice_at_once_is_stopping(shop: Shop) -> None:
     shop.launch()
     with ThreadPoolExecutor(3) as pool:
-        results = [pool.submit(shop.stop) for _ in range(3)]
+        results = [pool.submit(shop.stop_apart) for _ in range(3)]
     assert [result.result().code for result in results] == [0, 0, 0]
     assert shop.family() == []
