@@ -73,7 +73,7 @@ def test_runs_and_instances_that_end_in_every_way_leave_nothing_behind(slow: Sho
 
     # An instance that is stopped ends its run in order.
     interrupted = begin_run(slow)
-    stopped = slow.stop()
+    stopped = slow.stop_apart()
     assert stopped.code == 0, stopped.stderr
     assert "by force" not in stopped.stdout
     assert slow.family() == []
@@ -90,7 +90,7 @@ def test_runs_and_instances_that_end_in_every_way_leave_nothing_behind(slow: Sho
         assert instance < quiet < family
         for pid in which(instance, quiet - instance, family - quiet):
             os.kill(pid, signal.SIGKILL)
-        stopped = slow.stop()
+        stopped = slow.stop_apart()
         assert stopped.code == 0, stopped.stderr
         assert [pid for pid in family if is_running(pid)] == []
         assert slow.family() == []
