@@ -115,8 +115,8 @@ class Simulation:
         deaths = 10
         while self.flow.rounds:
             moves = list(self.moves())
-            while moves:
-                kind, what = moves.pop(self.choose.randrange(len(moves)))
+            self.choose.shuffle(moves)
+            for kind, what in moves:
                 if isinstance(what, Task):
                     if kind == "die":
                         if not deaths:
