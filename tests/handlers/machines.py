@@ -1,7 +1,8 @@
-"""Two machines on one: a Ray cluster of two nodes, one of which can be lost."""
+"""Two machines on one: a Ray cluster of two nodes, one of which can be lost and put in again."""
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,36 +12,65 @@ import pytest
 
 from tests.handlers.ending import still_running
 
+END_SECONDS = 30.0
 # Tests of Ray run one after another: it looks for clusters on the whole machine.
 OF_RAY = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
-TWO_MACHINES = """
+# Ray's libraries take a second of processor to load, so that one process has the machines of all tests.
+MACHINES = """
 import sys
 from ray.cluster_utils import Cluster
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
-cluster.add_node(num_cpus=2)
+head = {"num_cpus": 2, "include_dashboard": False}
+try:
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+except Exception:  # once more, as pdbt does: on a machine with more to do than it can, Ray gives up after 15 seconds
+    cluster = Cluster(initialize_head=True, head_node_args=head)
 print(cluster.address, flush=True)
-sys.stdin.read()
+for _ in sys.stdin:
+    cluster.add_node(num_cpus=2)
+    print("added", flush=True)
 cluster.shutdown()
 """
 
 
-@pytest.fixture
-def two_machines() -> Iterator[str]:
-    """The address of somebody else's cluster with two nodes, each with processes of its own, as two machines have."""
+class Machines:
+    """Somebody else's cluster: a head, and a second node with processes of its own, as another machine has.
+
+    Attributes:
+        owner: the process that started them.
+        address: of the cluster.
+    """
+
+    def __init__(self, owner: subprocess.Popen[str]) -> None:
+        assert owner.stdout
+        self.address = owner.stdout.readline().strip()
+        assert self.address, "no cluster came up"
+        self.owner = psutil.Process(owner.pid)
+        self._process = owner
+
+    def complete(self) -> None:
+        """Put a second machine in if there is none."""
+        if _others(self.address):
+            return
+        assert self._process.stdin
+        assert self._process.stdout
+        print("another", file=self._process.stdin, flush=True)
+        assert self._process.stdout.readline() == "added\n"
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Machines]:
+    """Give machines, of which only the head is there yet; all of their processes are ended at the end."""
     with subprocess.Popen(
-        [sys.executable, "-c", TWO_MACHINES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", MACHINES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as owner:
-        family: list[psutil.Process] = []
         try:
-            assert owner.stdout
-            address = owner.stdout.readline().strip()
-            family = psutil.Process(owner.pid).children(recursive=True)
-            yield address
+            yield Machines(owner)
         finally:
-            family += [process for process in psutil.Process(owner.pid).children(recursive=True) if process not in family]
+            family = psutil.Process(owner.pid).children(recursive=True) if owner.poll() is None else []
             assert owner.stdin
-            owner.stdin.close()
-            for process in still_running(family, 30):
+            with contextlib.suppress(BrokenPipeError):
+                owner.stdin.close()
+            for process in still_running(family, END_SECONDS):
                 process.kill()
             owner.kill()
 
@@ -51,15 +81,28 @@ def other_machine(address: str) -> psutil.Process:
     Args:
         address: of the cluster.
     """
-    raylets = [process for process in psutil.process_iter() if process.name() == "raylet"]
-    (found,) = (process for process in raylets if f"--gcs-address={address}" in process.cmdline() and "--head" not in process.cmdline())
+    (found,) = _others(address)
     return found
+
+
+def _others(address: str) -> list[psutil.Process]:
+    processes = psutil.process_iter(["name", "cmdline", "status"])
+    raylets = [
+        (process, process.info["cmdline"] or []) for process in processes if process.info["name"] == "raylet" and not _ended(process)
+    ]
+    return [process for process, command in raylets if f"--gcs-address={address}" in command and "--head" not in command]
+
+
+def _ended(process: psutil.Process) -> bool:
+    return bool(process.info["status"] == psutil.STATUS_ZOMBIE)
 
 
 def head(address: str) -> psutil.Process:
     """Return the process that knows all of a cluster, and answers at its address."""
     port = int(address.rpartition(":")[2])
-    (found,) = (process for process in psutil.process_iter() if process.name() == "gcs_server" and port in _listening(process))
+    (found,) = (
+        process for process in psutil.process_iter(["name"]) if process.info["name"] == "gcs_server" and port in _listening(process)
+    )
     return found
 
 

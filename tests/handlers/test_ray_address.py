@@ -11,25 +11,21 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from pdbt.engine.errors import PdbtError
-from pdbt.handlers import BaseHandler, HandlerNode, PipelineExecutor
+from pdbt.handlers import HandlerNode, PipelineExecutor, ray_address
 from pdbt.handlers.ray_address import ANSWER_SECONDS
-from tests.handlers.machines import head, two_machines
+from tests.handlers.kinds import Take
+from tests.handlers.machines import head
 from tests.handlers.serving import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-__all__ = ["two_machines"]  # a fixture of this room too
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]  # one after another: Ray looks for clusters on the whole machine
 SECONDS = 120.0
+SHORTER = 2.0  # than ten seconds, which are waited for once, at a cluster that hangs
+SILENT = f"it did not answer within {SHORTER:g} s"
 NO_CLUSTER = "who listens there is no Ray cluster"
-
-
-class Take(BaseHandler):
-    def handle(self, data: pa.Table) -> pa.Table:
-        return data
 
 
 def pipeline_at(address: str) -> PipelineExecutor:
@@ -64,7 +60,7 @@ def test_an_address_that_nobody_listens_at_is_one_sentence(monkeypatch: pytest.M
     assert refusal("auto") == f"auto ({refusal(place).partition(' (')[2]}"
 
 
-@pytest.fixture(params=[(b"", "it did not answer within 10 s"), (b"220 welcome\r\n", NO_CLUSTER)], ids=["silent", "of another kind"])
+@pytest.fixture(params=[(b"", SILENT), (b"220 welcome\r\n", NO_CLUSTER)], ids=["silent", "of another kind"])
 def listener(request: pytest.FixtureRequest) -> Iterator[tuple[int, str]]:
     """The port of a server that takes connections and is no Ray cluster, and what is to be said of it."""
     greeting, why = request.param
@@ -91,6 +87,7 @@ def listener(request: pytest.FixtureRequest) -> Iterator[tuple[int, str]]:
 
 def test_who_listens_and_is_no_cluster_is_told_within_a_time(listener: tuple[int, str], monkeypatch: pytest.MonkeyPatch) -> None:
     port, why = listener
+    monkeypatch.setattr(ray_address, "ANSWER_SECONDS", SHORTER)
     assert refusal(f"localhost:{port}").endswith(f":{port}): {why}.")
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
     assert refusal("auto").endswith(f":{port}): {why}.")

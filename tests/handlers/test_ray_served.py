@@ -10,11 +10,10 @@ import pytest
 
 from tests.conftest import StartProcess
 from tests.handlers.ending import still_running
-from tests.handlers.machines import lose, other_machine, two_machines
+from tests.handlers.machines import lose, other_machine
 from tests.handlers.serving import SECONDS, Load, Served
 from tests.handlers.test_serve import check_exactly_once
 
-__all__ = ["two_machines"]  # a fixture of this room too
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("ray")]
 
 
@@ -44,6 +43,8 @@ def test_workers_that_are_killed_lose_and_double_nothing(start_process: StartPro
     served.process.terminate()
     assert served.process.wait(SECONDS) == 0
     assert still_running(cluster, SECONDS) == []
+    assert served.process.stderr is not None
+    assert served.process.stderr.read() == ""
     check_exactly_once(load, target)
 
 
