@@ -40,7 +40,7 @@ def connect(url: str, **options: Any) -> Any:
         autocommit=True,
         charset="utf8mb4",
         init_command="SET time_zone = '+00:00'",
-        **options,
+        **{"ssl_disabled": True, **options},  # or each connection loads all certificates of the machine
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +41,17 @@ class Arrived:
     exact: Mapping[str, str] = field(default_factory=dict)
 
 
+@contextlib.contextmanager
+def file_reader() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give a DuckDB that reads and writes the files of one fetch: opening one takes longer than most of what is asked."""
+    import duckdb
+
+    with duckdb.connect(config={"memory_limit": MEMORY_LIMIT}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_external_file_cache = false")  # a file is replaced by another one of its name meanwhile
+        yield connection
+
+
 def mark_of(script: Script) -> dict[str, str]:
     """Return what a file says of itself: of which script it is."""
     return {_MADE_BY: script.digest}
@@ -52,22 +64,20 @@ def is_of(landed: Path, script: Script) -> bool:
     return landed.exists() and (pq.read_metadata(landed).metadata or {}).get(_MADE_BY.encode()) == script.digest.encode()
 
 
-def highest(script: Script, landed: Path) -> Cursor | None:
+def highest(connection: duckdb.DuckDBPyConnection, script: Script, landed: Path) -> Cursor | None:
     """Return the highest cursor of the rows that are there; None when there are none."""
-    with _duckdb() as connection:
-        kind = plain_kind(_columns(connection, landed).get(script.cursor, "VARCHAR"))
-        ((found,),) = connection.execute(f"SELECT {highest_expression(script.cursor, kind)} FROM {_rows_of(landed)}").fetchall()
+    kind = plain_kind(_columns(connection, landed).get(script.cursor, "VARCHAR"))
+    ((found,),) = connection.execute(f"SELECT {highest_expression(script.cursor, kind)} FROM {_rows_of(landed)}").fetchall()
     return None if found is None else Cursor(read_value(found, kind), kind)
 
 
-def require_columns(script: Script, arrived: Arrived) -> None:
+def require_columns(connection: duckdb.DuckDBPyConnection, script: Script, arrived: Arrived) -> None:
     """Refuse rows without the columns that the script names, or with a cursor that tells no newer rows from older ones.
 
     Raises:
         SettingsError: there is no such column, or it is of a type without an order.
     """
-    with _duckdb() as connection:
-        columns = _columns(connection, arrived.path)
+    columns = _columns(connection, arrived.path)
     wanted = (*script.key, *([script.cursor] if script.cursor else []))
     missing = next((name for name in wanted if name not in columns), None)
     if missing is not None:
@@ -76,10 +86,11 @@ def require_columns(script: Script, arrived: Arrived) -> None:
         require_order(script, plain_kind(columns[script.cursor]))
 
 
-def require_schema(script: Script, landed: Path, arrived: Arrived, *, full: bool) -> None:
+def require_schema(connection: duckdb.DuckDBPyConnection, script: Script, landed: Path, arrived: Arrived, *, full: bool) -> None:
     """Hold new rows to the script's rule: `freeze` takes the columns that there were; `evolve` also others, and wider types.
 
     Args:
+        connection: what reads the files.
         script: what brought both.
         landed: the file that is there.
         arrived: what has come.
@@ -90,15 +101,14 @@ def require_schema(script: Script, landed: Path, arrived: Arrived, *, full: bool
     """
     from .duck import kind_of
 
-    with _duckdb() as connection:
-        before, new = _columns(connection, landed), _kept_columns(connection, landed, arrived)
-        if not arrived.is_all:
-            gone = _gone(connection, landed, before, new, arrived)
-            if gone:
-                message = f"{script.label}: the rows have no column {gone} any more, which the rows before them have."
-                hint = "If it was renamed or dropped, fetch everything anew with --full; else name it in the script again."
-                raise TransferRefused(message, hint, column=gone, kind=before[gone])
-        empty = _empty_columns(connection, landed, [name for name, kind in new.items() if before.get(name, kind) != kind])
+    before, new = _columns(connection, landed), _kept_columns(connection, landed, arrived)
+    if not arrived.is_all:
+        gone = _gone(connection, landed, before, new, arrived)
+        if gone:
+            message = f"{script.label}: the rows have no column {gone} any more, which the rows before them have."
+            hint = "If it was renamed or dropped, fetch everything anew with --full; else name it in the script again."
+            raise TransferRefused(message, hint, column=gone, kind=before[gone])
+    empty = _empty_columns(connection, landed, [name for name, kind in new.items() if before.get(name, kind) != kind])
     told_apart = dict if arrived.optional else list  # keys come in no order
     declared = {
         name: before.get(name, kind) if name in arrived.exact else kind for name, kind in new.items()
@@ -126,40 +136,38 @@ def _gone(connection: duckdb.DuckDBPyConnection, landed: Path, before: Mapping[s
     return missing[0] if missing else ""
 
 
-def merge(script: Script, landed: Path, arrived: Arrived, merged: Path) -> bool:
+def merge(connection: duckdb.DuckDBPyConnection, script: Script, landed: Path, arrived: Arrived, merged: Path) -> bool:
     """Bring new rows into those that are there, by key; return whether that changes anything."""
-    with _duckdb() as connection:
-        before, kept = _columns(connection, landed), _kept_columns(connection, landed, arrived)
-        there = _columns(connection, arrived.path)
-        order = [name for name in before if name in kept] + [name for name in kept if name not in before]
-        values = {name: f"{quoted(name) if name in there else 'NULL'}" for name in order}
-        shown = ", ".join(f"CAST({values[name]} AS {kept[name]}) AS {quoted(name)}" for name in order)
-        new = f"(SELECT {shown} FROM {_rows_of(arrived.path)})"
-        empty = _empty_columns(connection, landed, [name for name in order if before.get(name, kept[name]) != kept[name]])
-        longer = [name for name in arrived.exact if before.get(name, kept[name]) != kept[name] and name not in empty]
-        retyped = ", ".join(
-            [
-                *(f"CAST(NULL AS {kept[name]}) AS {quoted(name)}" for name in empty),
-                *(f"CAST({quoted(name)} AS {kept[name]}) AS {quoted(name)}" for name in longer),
-            ]
-        )
-        old = f"(SELECT *{f' REPLACE ({retyped})' if retyped else ''} FROM {_rows_of(landed)})"
-        if [*before] == order and not connection.execute(f"SELECT 1 FROM (FROM {new} EXCEPT FROM {old}) LIMIT 1").fetchall():
-            return False
-        same = " AND ".join(f"b.{name} IS NOT DISTINCT FROM n.{name}" for name in map(quoted, script.key))
-        others = f"SELECT * FROM {old} AS b WHERE NOT EXISTS (SELECT 1 FROM {new} AS n WHERE {same})"
-        connection.execute(_copy(script, f"({others}) UNION ALL BY NAME ({_newest(script, new)})", merged))
+    before, kept = _columns(connection, landed), _kept_columns(connection, landed, arrived)
+    there = _columns(connection, arrived.path)
+    order = [name for name in before if name in kept] + [name for name in kept if name not in before]
+    values = {name: f"{quoted(name) if name in there else 'NULL'}" for name in order}
+    shown = ", ".join(f"CAST({values[name]} AS {kept[name]}) AS {quoted(name)}" for name in order)
+    new = f"(SELECT {shown} FROM {_rows_of(arrived.path)})"
+    empty = _empty_columns(connection, landed, [name for name in order if before.get(name, kept[name]) != kept[name]])
+    longer = [name for name in arrived.exact if before.get(name, kept[name]) != kept[name] and name not in empty]
+    retyped = ", ".join(
+        [
+            *(f"CAST(NULL AS {kept[name]}) AS {quoted(name)}" for name in empty),
+            *(f"CAST({quoted(name)} AS {kept[name]}) AS {quoted(name)}" for name in longer),
+        ]
+    )
+    old = f"(SELECT *{f' REPLACE ({retyped})' if retyped else ''} FROM {_rows_of(landed)})"
+    if [*before] == order and not connection.execute(f"SELECT 1 FROM (FROM {new} EXCEPT FROM {old}) LIMIT 1").fetchall():
+        return False
+    same = " AND ".join(f"b.{name} IS NOT DISTINCT FROM n.{name}" for name in map(quoted, script.key))
+    others = f"SELECT * FROM {old} AS b WHERE NOT EXISTS (SELECT 1 FROM {new} AS n WHERE {same})"
+    connection.execute(_copy(script, f"({others}) UNION ALL BY NAME ({_newest(script, new)})", merged))
     return True
 
 
-def thin_out(script: Script, fresh: Path, merged: Path) -> bool:
+def thin_out(connection: duckdb.DuckDBPyConnection, script: Script, fresh: Path, merged: Path) -> bool:
     """Write only the newest row of each key, where there are several; return whether there are."""
     rows = _rows_of(fresh)
-    with _duckdb() as connection:
-        twice = f"SELECT 1 FROM {rows} GROUP BY {listed(script.key)} HAVING count(*) > 1 LIMIT 1"
-        if not connection.execute(twice).fetchall():
-            return False
-        connection.execute(_copy(script, _newest(script, rows), merged))
+    twice = f"SELECT 1 FROM {rows} GROUP BY {listed(script.key)} HAVING count(*) > 1 LIMIT 1"
+    if not connection.execute(twice).fetchall():
+        return False
+    connection.execute(_copy(script, _newest(script, rows), merged))
     return True
 
 
@@ -235,14 +243,6 @@ def _empty_columns(connection: duckdb.DuckDBPyConnection, path: Path, names: lis
 
 def _shown(columns: dict[str, str]) -> str:
     return ", ".join(f"{name} {kind}" for name, kind in columns.items())
-
-
-def _duckdb() -> duckdb.DuckDBPyConnection:
-    import duckdb
-
-    connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT})
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
 
 
 def _rows_of(path: Path) -> str:

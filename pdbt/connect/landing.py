@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import glob
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,14 @@ from .engines import open_engine
 from .evolving import EvolvingParquet
 from .execution import retried
 from .kinds import UNKNOWN, arrow_type
-from .landed import Arrived, highest, is_of, is_same, mark_of, merge, require_columns, require_schema, thin_out
+from .landed import Arrived, file_reader, highest, is_of, is_same, mark_of, merge, require_columns, require_schema, thin_out
 from .many import single_statement
 from .scripts import Yielded
 from .source_script import Script, read_script
 from .values import with_uuid_texts
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 
@@ -49,28 +51,52 @@ def land(project: Path, path: Path, landed: Path, full: bool, note: Callable[[st
     fresh, merged = landed.with_suffix(".fetched"), landed.with_suffix(".merged")
     try:
         _clear(fresh)  # a killed run may have left one
-        known = is_of(landed, script)
-        since = highest(script, landed) if known and script.cursor and not full else None
-        exact: Mapping[str, str] = {}
-        if path.suffix.lower() == ".py":
-            rows, optional = _yielded(script, since, fresh)
-        else:
-            (rows, exact), optional = _queried(project, script, since, fresh), False
-        if not fresh.exists() and since is not None:  # an API without news gives a list without rows, which has no columns
-            _note_future(script, landed, note)
-            return 0, False
-        if not fresh.exists():
-            raise PdbtError(f"{script.label} yields nothing, not even a frame without rows.", "Yield at least one, with its columns.")
-        arrived = Arrived(fresh, is_all=since is None, optional=optional, exact=exact)
-        require_columns(script, arrived)
-        if known:
-            require_schema(script, landed, arrived, full=full)
-        changed = _kept(script, landed, arrived, merged)
-        _note_future(script, landed, note)
-        return rows, changed
+        with file_reader() as files:
+            return _landed(project, script, _Files(files, landed, fresh, merged), full, note)
     finally:
         _clear(fresh)
         merged.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The files of a fetch.
+
+    Attributes:
+        reader: what reads and writes them.
+        landed: the one that holds all that was brought.
+        fresh: the rows that have come.
+        merged: what takes the place of `landed`.
+    """
+
+    reader: duckdb.DuckDBPyConnection
+    landed: Path
+    fresh: Path
+    merged: Path
+
+
+def _landed(project: Path, script: Script, files: _Files, full: bool, note: Callable[[str], None] | None) -> tuple[int, bool]:
+    """Fetch into the files; return how many rows came, and whether the landed file is another one now."""
+    landed, fresh = files.landed, files.fresh
+    known = is_of(landed, script)
+    since = highest(files.reader, script, landed) if known and script.cursor and not full else None
+    exact: Mapping[str, str] = {}
+    if script.path.suffix.lower() == ".py":
+        rows, optional = _yielded(script, since, fresh)
+    else:
+        (rows, exact), optional = _queried(project, script, since, fresh), False
+    if not fresh.exists() and since is not None:  # an API without news gives a list without rows, which has no columns
+        _note_future(script, files, note)
+        return 0, False
+    if not fresh.exists():
+        raise PdbtError(f"{script.label} yields nothing, not even a frame without rows.", "Yield at least one, with its columns.")
+    arrived = Arrived(fresh, is_all=since is None, optional=optional, exact=exact)
+    require_columns(files.reader, script, arrived)
+    if known:
+        require_schema(files.reader, script, landed, arrived, full=full)
+    changed = _kept(script, files, arrived)
+    _note_future(script, files, note)
+    return rows, changed
 
 
 def _clear(fresh: Path) -> None:
@@ -79,11 +105,11 @@ def _clear(fresh: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _note_future(script: Script, landed: Path, note: Callable[[str], None] | None) -> None:
+def _note_future(script: Script, files: _Files, note: Callable[[str], None] | None) -> None:
     """Tell of a highest cursor that no clock shows yet: rows that are written today come after it and are never fetched."""
     if note is None or not script.cursor:
         return
-    found = highest(script, landed)
+    found = highest(files.reader, script, files.landed)
     if found is not None and lies_in_future(found.value, datetime.datetime.now(datetime.UTC)):
         note(
             f"{script.label}: the highest {script.cursor} is {found.value}, which lies in the future: new rows with lower ones are not"
@@ -91,15 +117,15 @@ def _note_future(script: Script, landed: Path, note: Callable[[str], None] | Non
         )
 
 
-def _kept(script: Script, landed: Path, arrived: Arrived, merged: Path) -> bool:
+def _kept(script: Script, files: _Files, arrived: Arrived) -> bool:
     """Make the file out of what has come, all rows or newer ones; return whether it is another one now."""
-    fresh = arrived.path
+    fresh, landed, merged = files.fresh, files.landed, files.merged
     if not arrived.is_all:
-        changed = merge(script, landed, arrived, merged)
+        changed = merge(files.reader, script, landed, arrived, merged)
         if changed:
             merged.replace(landed)
         return changed
-    made = merged if script.cursor and thin_out(script, fresh, merged) else fresh
+    made = merged if script.cursor and thin_out(files.reader, script, fresh, merged) else fresh
     if landed.exists() and is_same(made, landed):
         return False
     made.replace(landed)

@@ -36,7 +36,7 @@ from .mysql_grants import allows_create
 from .mysql_load import Load, execute, is_bytes, load_rows
 from .mysql_replace import CASCADES, TIED, referred, reshaping
 from .mysql_rows import row_batches
-from .mysql_tls import tls_arguments
+from .mysql_tls import MySQLConnection, tls_arguments
 from .mysql_types import NATIVE, besides_type, described, kind_of
 from .mysql_upsert import BYTEWISE, exchange_rows, merge, require_keys
 from .values import convert
@@ -344,7 +344,7 @@ class MySQL:
     def _connect(self, settings: Sequence[str], *, loads: bool = False) -> Any:
         address = self.address
         try:
-            connection = pymysql.connect(
+            connection = MySQLConnection(
                 host=address.host,
                 port=address.port or 0,
                 user=address.user or None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import hashlib
 import json
 import math
@@ -92,6 +93,14 @@ class SQLiteFile:
             return cursor.fetchall()
 
 
+@functools.cache
+def duckdb_here() -> duckdb.DuckDBPyConnection:
+    """The DuckDB of this process that attaches files and reads others: making one for each look would cost more than all that is asked."""
+    connection = duckdb.connect(config={"enable_external_file_cache": False})
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    return connection
+
+
 class DuckDBFile:
     quote = '"'
 
@@ -100,11 +109,16 @@ class DuckDBFile:
         self.url = f"duckdb:///{path}"
 
     def execute(self, *statements: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(self.path)) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            for statement in statements:
-                connection.execute(statement)
-            return connection.fetchall()
+        with duckdb_here().cursor() as connection:
+            connection.execute(f"ATTACH '{self.path}' AS place")
+            try:
+                connection.execute("USE place")
+                for statement in statements:
+                    connection.execute(statement)
+                return connection.fetchall()
+            finally:
+                connection.execute("USE memory")
+                connection.execute("DETACH place")
 
 
 def make_every_type(place: Place, table: str, rows: int) -> None:

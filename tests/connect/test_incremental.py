@@ -7,7 +7,6 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
-import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from pdbt.connect.base import TransferRefused
 from pdbt.connect.landing import land
 from pdbt.engine.errors import PdbtError
-from tests.connect.databases import NAMES, Place
+from tests.connect.databases import NAMES, Place, duckdb_here
 
 Land = Callable[..., list[tuple[object, ...]]]
 
@@ -33,8 +32,7 @@ def bring(tmp_path: Path) -> Land:
         path.write_text(text, encoding="utf-8")
         land(project, path, landed, full, (notes if notes is not None else []).append)
         assert [file.name for file in landed.parent.iterdir()] == ["T.parquet"]
-        with duckdb.connect() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
+        with duckdb_here().cursor() as connection:
             return connection.execute(f"SELECT * FROM read_parquet('{landed}') ORDER BY ALL").fetchall()
 
     return bring  # type: ignore[return-value]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pdbt.connect.address import read_address
-from pdbt.connect.mysql_tls import tls_arguments
+from pdbt.connect.mysql_tls import MySQLConnection, tls_arguments
 from pdbt.engine.errors import PdbtError
 from tests.connect.own_postgres import OwnServer
 from tests.connect.test_connections import ENCODED, Command, at, pdbt
@@ -61,3 +61,12 @@ def test_tls_that_cannot_be_is_no_weaker_tls(options: str, message: str) -> None
     with pytest.raises(PdbtError) as refused:
         tls_arguments(read_address(f"mysql://u@h/d?{options}"))
     assert refused.value.message == message
+
+
+def test_mysql_that_is_asked_for_no_proof_encrypts_where_it_can_and_loads_no_authorities() -> None:
+    connection = MySQLConnection(host="h", defer_connect=True, **tls_arguments(read_address("mysql://u@h/d")))
+    assert (connection.ssl, connection._ssl_required) == (True, False)
+    assert (connection.ctx.verify_mode, connection.ctx.check_hostname) == (ssl.CERT_NONE, False)
+    assert connection.ctx.cert_store_stats()["x509"] == 0
+    given = tls_arguments(read_address("mysql://u@h/d?ssl_mode=VERIFY_CA"))
+    assert MySQLConnection(host="h", defer_connect=True, **given).ctx is given["ssl"]
