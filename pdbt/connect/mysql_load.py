@@ -120,9 +120,12 @@ def _refuse_other_times(batch: pa.RecordBatch, columns: Sequence[Column]) -> Non
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    arrays = [(array, column) for array, column in zip(batch.columns, columns, strict=True) if column.kind == "TIMESTAMPTZ"]
+    if not arrays:  # a scalar of Arrow loads pandas, where there is one
+        return
     first, last = (pa.scalar(text).cast(pa.timestamp("us")).cast(pa.timestamp("us", "UTC")) for text in (_FIRST_SECOND, _LAST_SECOND))
-    for array, column in zip(batch.columns, columns, strict=True):
-        if column.kind == "TIMESTAMPTZ" and pc.any(pc.or_(pc.less(array, first), pc.greater(array, last))).as_py():
+    for array, column in arrays:
+        if pc.any(pc.or_(pc.less(array, first), pc.greater(array, last))).as_py():
             raise refused(column, _OUTSIDE)
 
 
