@@ -10,7 +10,7 @@ import json
 import math
 import sqlite3
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
@@ -101,6 +101,19 @@ def duckdb_here() -> duckdb.DuckDBPyConnection:
     return connection
 
 
+@contextlib.contextmanager
+def attached(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give a connection whose database is a file."""
+    with duckdb_here().cursor() as connection:
+        connection.execute(f"ATTACH '{path}' AS place")
+        try:
+            connection.execute("USE place")
+            yield connection
+        finally:
+            connection.execute("USE memory")
+            connection.execute("DETACH place")
+
+
 class DuckDBFile:
     quote = '"'
 
@@ -109,16 +122,17 @@ class DuckDBFile:
         self.url = f"duckdb:///{path}"
 
     def execute(self, *statements: str) -> list[tuple[Any, ...]]:
-        with duckdb_here().cursor() as connection:
-            connection.execute(f"ATTACH '{self.path}' AS place")
-            try:
-                connection.execute("USE place")
-                for statement in statements:
-                    connection.execute(statement)
-                return connection.fetchall()
-            finally:
-                connection.execute("USE memory")
-                connection.execute("DETACH place")
+        with attached(self.path) as connection:
+            for statement in statements:
+                connection.execute(statement)
+            return connection.fetchall()
+
+
+def numbers(place: Place, count: int) -> str:
+    """Return a SELECT of the numbers from 0 on, as i; DuckDB takes far longer for a recursion."""
+    if isinstance(place, DuckDBFile):
+        return f"SELECT i FROM range({count}) r(i)"
+    return f"WITH RECURSIVE r(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM r WHERE i < {count - 1}) SELECT i FROM r"
 
 
 def make_every_type(place: Place, table: str, rows: int) -> None:
@@ -148,21 +162,8 @@ def _shown(place: Place, column: str) -> str:
 
 def canonical(value: object, column: str) -> object:
     """Return a value as Python has it, whatever the driver called it."""
-    if value is None:
-        return None
-    readers: dict[str, Any] = {
-        "b": lambda: bool(value),
-        "f": lambda: float(str(value)),
-        "n": lambda: Decimal(str(value)),
-        "bl": lambda: bytes(value),  # type: ignore[call-overload]
-        "dt": lambda: str(value),
-        "tm": lambda: _time(value),
-        "ts": lambda: _moment(value),
-        "tz": lambda: _moment(value),
-        "u": lambda: uuid.UUID(str(value)),
-        "j": lambda: value if isinstance(value, str) else json.dumps(value),
-    }
-    return readers[column]() if column in readers else value
+    reader = _READERS.get(column)
+    return value if value is None or reader is None else reader(value)
 
 
 def _time(value: object) -> int:
@@ -178,6 +179,20 @@ def _moment(value: object) -> int:
     moment = value if isinstance(value, datetime.datetime) else datetime.datetime.fromisoformat(str(value))
     naive = moment.astimezone(_UTC).replace(tzinfo=None) if moment.tzinfo else moment
     return (naive - _EPOCH) // datetime.timedelta(microseconds=1)
+
+
+_READERS: dict[str, Callable[[Any], object]] = {
+    "b": bool,
+    "f": lambda value: float(str(value)),
+    "n": lambda value: Decimal(str(value)),
+    "bl": bytes,
+    "dt": str,
+    "tm": _time,
+    "ts": _moment,
+    "tz": _moment,
+    "u": lambda value: uuid.UUID(str(value)),
+    "j": lambda value: value if isinstance(value, str) else json.dumps(value),
+}
 
 
 def same_float(one: float, other: float) -> bool:

@@ -8,14 +8,13 @@ import json
 from decimal import Context, Decimal
 from pathlib import Path
 
-import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pdbt.connect import transfer
 from pdbt.connect.base import TransferFailed, TransferRefused
-from tests.connect.databases import NAMES, Place
+from tests.connect.databases import NAMES, Place, attached
 
 WHOLE = 10**38 - 1
 DAY, MOMENT = st.dates(), st.datetimes()
@@ -82,7 +81,7 @@ def test_a_value_of_any_type_arrives_equal_or_is_refused(places: dict[str, Place
     @given(st.lists(st.tuples(*(st.none() | values for values in KINDS.values())), min_size=1, max_size=8), st.data())
     def arrive(rows: list[tuple[object, ...]], data: st.DataObject) -> None:
         mode = data.draw(st.sampled_from(["replace", "append", "upsert"]))
-        with duckdb.connect(str(made)) as connection:
+        with attached(made) as connection:
             declared = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
             connection.execute(f"CREATE OR REPLACE TABLE made (id BIGINT, {declared})")
             marks = ", ".join("?" * (len(kinds) + 1))
@@ -91,14 +90,14 @@ def test_a_value_of_any_type_arrives_equal_or_is_refused(places: dict[str, Place
         while columns and (refused := bring(columns, mode, ["id"] if mode == "upsert" else [])):
             columns.remove(refused)
             refusals.add(refused)
-        with duckdb.connect(str(back)) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
+        with attached(back) as connection:
             connection.execute(f"ATTACH '{made}' AS m (READ_ONLY)")
             for name in columns:
                 cast = "::VARCHAR" if kinds[name] == "JSON" else ""
                 odd = f"SELECT m.{name}::VARCHAR, b.{name}::VARCHAR FROM m.made m FULL JOIN back b USING (id)"
                 found = connection.execute(f"{odd} WHERE m.{name}{cast} IS DISTINCT FROM b.{name}{cast}").fetchall()
                 assert found == [], f"{kinds[name]} by {mode}"
+            connection.execute("DETACH m")
 
     arrive()
     kept = {kinds[name] for name in kinds} - {kinds[name] for name in refusals}

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from pdbt.connect import choose
-from pdbt.connect.base import ConnectionLost, TransferFailed
+from pdbt.connect.base import BATCH_ROWS, ConnectionLost, TransferFailed
 from pdbt.connect.execution import carry_out
 from tests import mysql
-from tests.connect.databases import NAMES, Place, digest, make_every_type
+from tests.connect.databases import NAMES, Place, digest, make_every_type, numbers
 from tests.connect.own_postgres import OwnServer
 
 ROOT = Path(__file__).resolve().parents[2]
+ROWS = 120_000  # three batches
 AWAY_SECONDS = 1.5  # longer than the first pause between two attempts, and shorter than all of them
 
 KEPT = """
@@ -49,26 +50,26 @@ def cut(place: Place, name: str) -> None:
 @pytest.mark.parametrize("mode", ["replace", "append", "upsert"])
 @pytest.mark.parametrize("end", ["postgresql", "mysql"])
 def test_a_connection_that_is_cut_is_made_again_and_every_row_arrives_once(places: dict[str, Place], end: str, mode: str) -> None:
-    places["duckdb"].execute("CREATE TABLE o AS SELECT i::BIGINT AS id, 'row ' || i AS name FROM range(300000) r(i)")
+    places["duckdb"].execute(f"CREATE TABLE o AS SELECT i::BIGINT AS id, 'row ' || i AS name FROM range({ROWS}) r(i)")
     places[end].execute("CREATE TABLE t (id BIGINT PRIMARY KEY, name VARCHAR(40))", "INSERT INTO t VALUES (-1, 'there')")
     cuts = iter([True])
 
     def progress(rows: int, size: int) -> None:
-        if rows > 250_000 and next(cuts, False):
+        if rows >= 2 * BATCH_ROWS and next(cuts, False):
             cut(places[end], end)
 
     (wanted,) = choose(places["duckdb"].url, places[end].url, table="o", target="t", mode=mode, key=["id"] if mode == "upsert" else [])
     done = carry_out(wanted, progress)
-    assert (done.rows, done.attempts) == (300_000, 2)
+    assert (done.rows, done.attempts) == (ROWS, 2)
     kept = 0 if mode == "replace" else 1
-    assert places[end].execute("SELECT count(*), count(DISTINCT id), min(id) FROM t") == [(300_000 + kept, 300_000 + kept, -kept)]
+    assert places[end].execute("SELECT count(*), count(DISTINCT id), min(id) FROM t") == [(ROWS + kept, ROWS + kept, -kept)]
 
 
 def test_a_connection_that_is_always_cut_is_given_up_and_the_target_is_as_it_was(
     places: dict[str, Place], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pdbt.connect.execution.FIRST_DELAY_SECONDS", 0.01)
-    places["duckdb"].execute("CREATE TABLE o AS SELECT i::BIGINT AS id FROM range(300000) r(i)")
+    places["duckdb"].execute(f"CREATE TABLE o AS SELECT i::BIGINT AS id FROM range({ROWS}) r(i)")
     places["postgresql"].execute("CREATE TABLE t (id BIGINT)", "INSERT INTO t VALUES (7)")
     (wanted,) = choose(places["duckdb"].url, places["postgresql"].url, table="o", target="t")
     with pytest.raises(ConnectionLost, match="the connection was lost"):
@@ -90,9 +91,9 @@ def test_a_server_that_forbids_load_data_is_given_inserts(places: dict[str, Plac
 
 @pytest.mark.parametrize("end", ["origin", "destination"])
 def test_a_server_that_is_started_anew_is_waited_for(places: dict[str, Place], own_postgres: OwnServer, end: str) -> None:
-    numbers = "SELECT i::BIGINT AS id, repeat('x', 300) AS name FROM"  # more than a client takes in before it gives the first rows
-    places["duckdb"].execute(f"CREATE TABLE o AS {numbers} range(300000) r(i)")
-    own_postgres.execute("DROP TABLE IF EXISTS o", "DROP TABLE IF EXISTS t", f"CREATE TABLE o AS {numbers} generate_series(0, 299999) i")
+    rows = "SELECT i::BIGINT AS id, repeat('x', 300) AS name FROM"  # more than a client takes in before it gives the first rows
+    places["duckdb"].execute(f"CREATE TABLE o AS {rows} range(300000) r(i)")
+    own_postgres.execute("DROP TABLE IF EXISTS o", "DROP TABLE IF EXISTS t", f"CREATE TABLE o AS {rows} generate_series(0, 299999) i")
     ends = (own_postgres.url("postgres", ""), places["duckdb"].url)
     (wanted,) = choose(*(ends if end == "origin" else ends[::-1]), table="o", target="t")
     stops = iter([True])
@@ -116,8 +117,8 @@ def test_a_server_that_is_started_anew_is_waited_for(places: dict[str, Place], o
 @pytest.mark.parametrize("end", NAMES)
 def test_a_query_that_fails_at_a_late_row_is_told_in_one_sentence(places: dict[str, Place], end: str) -> None:
     place, other = places[end], places["duckdb" if end != "duckdb" else "sqlite"]
-    made = "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 200000) SELECT i FROM r"
-    place.execute(*(["SET SESSION max_recursive_iterations = 300000"] if end == "mysql" else []), f"CREATE TABLE o AS {made}")
+    allowed = ["SET SESSION max_recursive_iterations = 300000"] if end == "mysql" else []
+    place.execute(*allowed, f"CREATE TABLE o AS {numbers(place, 200_000)}")
     late = {
         "postgresql": "SELECT 1 / (i - 190000) AS x FROM o",
         "mysql": "SELECT i, (SELECT 1 UNION SELECT 2 FROM o AS p WHERE o.i = 190000) AS x FROM o",

@@ -9,7 +9,7 @@ import pytest
 from pdbt.connect import choose, transfer, transfer_all
 from pdbt.connect.base import TransferRefused
 from tests.conftest import RunProcess
-from tests.connect.databases import NAMES, DuckDBFile, Place
+from tests.connect.databases import NAMES, DuckDBFile, Place, numbers
 
 TABLES, ROWS = 12, 300
 
@@ -17,8 +17,7 @@ TABLES, ROWS = 12, 300
 @pytest.mark.parametrize("end", NAMES)
 def test_many_tables_arrive_several_at_a_time(places: dict[str, Place], end: str) -> None:
     start, target = places["sqlite" if end != "sqlite" else "duckdb"], places[end]
-    numbers = f"WITH RECURSIVE r(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM r WHERE i < {ROWS - 1}) SELECT i AS id FROM r"
-    start.execute(*(f"CREATE TABLE t{number} AS {numbers}" for number in range(TABLES)))
+    start.execute(*(f"CREATE TABLE t{number} AS SELECT i AS id FROM ({numbers(start, ROWS)}) r" for number in range(TABLES)))
     for _ in range(2):  # new, and replaced
         done = transfer_all(choose(start.url, target.url, tables="t*"), parallel=4)
         assert [(one.rows, one.attempts) for one in done] == [(ROWS, 1)] * TABLES
@@ -40,8 +39,8 @@ def test_tables_that_would_become_one_are_refused(places: dict[str, Place]) -> N
 @pytest.mark.parametrize("end", ["sqlite", "duckdb"])
 def test_a_file_can_be_both_ends_of_a_transfer_of_many_rows(places: dict[str, Place], end: str) -> None:
     place, rows = places[end], 200_000
-    numbers = f"WITH RECURSIVE r(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM r WHERE i < {rows - 1})"
-    place.execute(f"CREATE TABLE o AS {numbers} SELECT i AS id, 'a text of some length, so that no cache holds all: ' || i AS name FROM r")
+    text = "'a text of some length, so that no cache holds all: ' || i"
+    place.execute(f"CREATE TABLE o AS SELECT i AS id, {text} AS name FROM ({numbers(place, rows)}) r")
     done = transfer(place.url, place.url, table="o", target="t")
     assert (done.rows, done.attempts) == (rows, 1)
     assert place.execute("SELECT count(*), max(id) FROM t") == [(rows, rows - 1)]

@@ -8,7 +8,7 @@ import pytest
 
 from pdbt.connect import transfer
 from pdbt.connect.base import TransferFailed, TransferRefused
-from tests.connect.databases import NAMES, Place
+from tests.connect.databases import NAMES, Place, numbers
 
 NASTY = ("select", "Robert'); DROP TABLE students;--", 'a"b`c', "größe 漢字", "Upper Case", "per%cent %s")
 
@@ -43,8 +43,7 @@ def test_replace_append_and_upsert_do_what_they_say(places: dict[str, Place], en
 @pytest.mark.parametrize("end", NAMES)
 def test_upsert_needs_no_index_on_the_key(places: dict[str, Place], end: str) -> None:
     start, target = places["duckdb" if end == "sqlite" else "sqlite"], places[end]
-    numbers = "WITH RECURSIVE r(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM r WHERE i < 99999) SELECT i AS id, {} AS name FROM r"
-    start.execute(f"CREATE TABLE o AS {numbers.format(repr('old'))}")
+    start.execute(f"CREATE TABLE o AS SELECT i AS id, 'old' AS name FROM ({numbers(start, 100_000)}) r")
     transfer(start.url, target.url, table="o", target="t")
     start.execute("UPDATE o SET id = id + 50000, name = 'new'")
     transfer(start.url, target.url, table="o", target="t", mode="upsert", key=["id"])

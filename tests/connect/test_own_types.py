@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from pdbt.connect import transfer
 from pdbt.connect.base import TransferRefused
 from tests.connect.databases import DuckDBFile, Place, PostgreSQLDatabase
+from tests.postgres import empty, new_database
 
 POSTGRESQL = {
     "interval": ["'1 year 2 mons -3 days 04:05:06.789'", "'-178000000 years'", "'00:00:00.000001'"],
@@ -72,14 +72,18 @@ MYSQL = {
 }
 
 
+@pytest.fixture(scope="module")
+def other_database(postgres_server: str) -> Iterator[str]:
+    """The url of a second database of the PostgreSQL server."""
+    with new_database(postgres_server) as url:
+        yield url
+
+
 @pytest.fixture
-def other(places: dict[str, Place]) -> Iterator[PostgreSQLDatabase]:
+def other(other_database: str) -> PostgreSQLDatabase:
     """A second database of the PostgreSQL server, which has no type of the first one's."""
-    first, name = places["postgresql"], f"pdbt_other_{uuid.uuid4().hex}"
-    first.execute(f"CREATE DATABASE {name}")
-    place, _, rest = first.url.partition("?")
-    yield PostgreSQLDatabase(f"{place.rpartition('/')[0]}/{name}" + (f"?{rest}" if rest else ""))
-    first.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    empty(other_database)
+    return PostgreSQLDatabase(other_database)
 
 
 def fill(place: Place, declared: str, values: list[str]) -> None:

@@ -8,6 +8,8 @@ import duckdb
 import pytest
 
 from pdbt.connect import add_connection
+from pdbt.connect.landing import land
+from pdbt.engine.errors import PdbtError
 from tests.conftest import MakeProject, RunProject
 from tests.connect.databases import Place
 
@@ -22,7 +24,7 @@ TOTALS = """-- load: destination.totals
 -- key: id
 SELECT id, amount * 2 AS twice, updated_at FROM ORDERS
 """
-TICKS = 10
+TICKS, RUNS = 10, 4
 
 
 @pytest.fixture
@@ -46,9 +48,9 @@ def write(project: Path, name: str, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def test_rows_added_changed_and_late_arrive_once_over_ten_runs(project: Path, places: dict[str, Place], run_project: RunProject) -> None:
+def test_rows_added_changed_and_late_arrive_once_over_four_runs(project: Path, places: dict[str, Place], run_project: RunProject) -> None:
     origin, target = places["postgresql"], places["mysql"]
-    for tick in range(TICKS):
+    for tick in range(RUNS):
         result = run_project(project)
         assert result.code == 0, result.stderr
         expected = origin.execute("SELECT id, amount * 2, updated_at FROM orders ORDER BY id")
@@ -59,7 +61,7 @@ def test_rows_added_changed_and_late_arrive_once_over_ten_runs(project: Path, pl
             f"UPDATE orders SET amount = amount + 1, updated_at = {day} WHERE id = {tick + 1}",
             f"INSERT INTO orders VALUES ({3000 + tick}, 1, {day} - INTERVAL '1 day')",  # late: older than the highest cursor
         )
-    assert len(expected) == 1000 + 2 * (TICKS - 1)
+    assert len(expected) == 1000 + 2 * (RUNS - 1)
 
 
 def test_a_run_without_news_fetches_little_and_builds_nothing(project: Path, run_project: RunProject) -> None:
@@ -88,7 +90,6 @@ def test_a_python_script_brings_rows_and_is_told_how_far_it_came(make_project: M
     ("name", "text", "message"),
     [
         ("orders.sql", "SELECT 1", "scripts/source/orders.sql line 1 names no connection. Write on its first line: -- connection: NAME"),
-        ("orders.sql", "-- connection: nowhere\nSELECT 1", "scripts/source/orders.sql: There is no connection nowhere."),
         ("orders.sql", "-- connection: origin\n-- cursor: id\nSELECT 1 AS id", "scripts/source/orders.sql has a cursor and no key."),
         (
             "orders.sql",
@@ -101,12 +102,26 @@ def test_a_python_script_brings_rows_and_is_told_how_far_it_came(make_project: M
         ("api.py", "x = 1\n", "scripts/source/api.py has no function called table."),
     ],
 )
-def test_what_is_wrong_with_a_script_is_one_sentence(project: Path, run_project: RunProject, name: str, text: str, message: str) -> None:
+def test_what_is_wrong_with_a_script_is_one_sentence(project: Path, name: str, text: str, message: str) -> None:
     write(project, f"source/{name}", text)
-    result = run_project(project)
-    assert result.code in (1, 2)
-    assert message in result.stderr.replace("\nhint:", "")
-    assert "Traceback" not in result.stderr
+    with pytest.raises(PdbtError) as refused:
+        land(project, project / "scripts/source" / name, project / "db/.work/landed/T.parquet", full=False)
+    assert message in f"{refused.value.message} {refused.value.hint}"
+    assert "\n" not in refused.value.message
+
+
+def test_a_run_says_what_is_wrong_with_a_script_and_shows_no_traceback(project: Path, run_project: RunProject) -> None:
+    for name, text, message in (
+        ("api.py", "def table():\n    raise ValueError('no answer')\n", "scripts/source/api.py line 2: ValueError: no answer"),
+        ("orders.sql", "-- connection: nowhere\nSELECT 1", "scripts/source/orders.sql: There is no connection nowhere."),
+        ("orders.sql", "-- connection: origin\nSELECT nope", 'column "nope" does not exist. Mend the query.'),
+    ):
+        write(project, f"source/{name}", text)
+        result = run_project(project)
+        assert result.code in (1, 2)
+        assert message in result.stderr.replace("\nhint:", "")
+        assert "Traceback" not in result.stderr
+        (project / "scripts/source" / name).unlink()
 
 
 def test_a_delivery_that_fails_leaves_the_run_published_and_is_tried_again(

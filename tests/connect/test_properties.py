@@ -6,14 +6,13 @@ import datetime
 from decimal import Decimal
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pdbt.connect import transfer
-from tests.connect.databases import NAMES, Place
+from tests.connect.databases import NAMES, Place, attached
 
 WHOLE = 10**38 - 1
 ROW = st.tuples(
@@ -43,12 +42,12 @@ def test_any_values_come_back_as_they_left(places: dict[str, Place], end: str, t
     def arrive(rows: list[tuple[object, ...]]) -> None:
         columns = [pa.array([row[number] for row in rows], kind) for number, kind in enumerate(TYPES)]
         table = pa.table([pa.array(range(len(rows)), pa.int64()), *columns], names=["id", *(f"c{number}" for number in range(len(TYPES)))])
-        with duckdb.connect(str(origin)) as connection:
+        with attached(origin) as connection:
             connection.register("given", table)
             connection.execute("CREATE OR REPLACE TABLE o AS FROM given")
         transfer(str(origin), places[end].url, table="o", target="t")
         transfer(places[end].url, str(origin), table="t", target="back")
-        with duckdb.connect(str(origin)) as connection:
+        with attached(origin) as connection:
             back = connection.sql("FROM back ORDER BY id").to_arrow_table()
         assert back.to_pylist() == table.to_pylist()
 
