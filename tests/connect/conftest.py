@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import needed
+from tests.conftest import RunProject, needed
 from tests.connect.databases import DuckDBFile, MySQLDatabase, Place, PostgreSQLDatabase, SQLiteFile
 from tests.connect.own_postgres import OwnServer, own_server
 
@@ -17,6 +17,12 @@ def own_postgres() -> Iterator[OwnServer]:
     """A PostgreSQL server that asks for passwords; without one the test is skipped, and fails in CI."""
     with needed("a PostgreSQL server of its own", own_server()) as server:
         yield server
+
+
+@pytest.fixture
+def run_project(run_project_warm: RunProject) -> RunProject:
+    """Run a project's script in a child of a process that has loaded the libraries: of a run's start nothing is tested here."""
+    return run_project_warm
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 
 from pdbt.connect import transfer
@@ -62,7 +60,7 @@ def test_upsert_leaves_columns_alone_that_do_not_arrive(places: dict[str, Place]
     assert target.execute("SELECT id, name, kept FROM t ORDER BY id") == [(1, "new", 7), (2, "two", None)]
 
 
-@pytest.mark.parametrize(("start", "end"), [*itertools.permutations(NAMES, 2)])
+@pytest.mark.parametrize(("start", "end"), [*zip(NAMES, (*NAMES[1:], NAMES[0]), strict=True)])  # each as the origin and as the target
 def test_names_that_would_break_careless_sql_work_and_harm_nothing(places: dict[str, Place], start: str, end: str) -> None:
     origin, target = places[start], places[end]
 
