@@ -147,3 +147,12 @@ def test_a_float_of_mysql_arrives_with_all_its_digits_through_sqlalchemy(places:
         places["duckdb"].execute("SELECT x = 16777215 OR x = 0.12345679::FLOAT OR x = (-1e-38)::FLOAT, typeof(x) FROM t")
         == [(True, "FLOAT")] * 3
     )
+
+
+def test_the_greatest_floats_arrive_in_mysql(places: dict[str, Place]) -> None:
+    greatest = 3.4028234663852886e38
+    places["duckdb"].execute("CREATE TABLE o (x FLOAT)", f"INSERT INTO o VALUES ({greatest!r}), (-{greatest!r}), (1.17549435e-38), (0.1)")
+    transfer(places["duckdb"].url, places["mysql"].url, table="o", target="t")
+    transfer(places["mysql"].url, places["duckdb"].url, table="t", target="back")
+    assert places["duckdb"].execute("FROM back ORDER BY x") == places["duckdb"].execute("FROM o ORDER BY x")
+    assert places["duckdb"].execute("SELECT max(x), min(x) FROM back") == [(greatest, -greatest)]
