@@ -60,8 +60,8 @@ def check(table: Table, files: list[BrokenFile]) -> None:
 @pytest.mark.parametrize(
     ("count", "seed", "types"),
     [
-        (120, 1, {}),
-        (80, 2, TYPES),
+        (60, 1, {}),
+        (40, 2, TYPES),
         pytest.param(2000, 3, {}, marks=pytest.mark.slow),
         pytest.param(700, 4, TYPES, marks=pytest.mark.slow),
     ],
