@@ -17,6 +17,8 @@ from .state import References, Select, text_hash
 if TYPE_CHECKING:
     import duckdb
 
+# An expression that is evaluated downloads nothing, and takes no variable of this program for a table: as a run's own DuckDB.
+_CLOSED = dict.fromkeys(("autoinstall_known_extensions", "autoload_known_extensions", "python_enable_replacements"), "false")
 _PARTS = re.compile(r'"(?:[^"]|"")+"|[^.]+')
 
 
@@ -92,7 +94,7 @@ class Parser:
         if self._connection is None:
             import duckdb
 
-            self._connection = duckdb.connect()
+            self._connection = duckdb.connect(config=dict(_CLOSED))
         return self._connection
 
     def _parse(self, select: str) -> References | None:

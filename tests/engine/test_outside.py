@@ -133,6 +133,7 @@ def test_what_stands_inside_another_select_is_seen(clock: tuple[str, str, Outsid
         ("SELECT * FROM QUERY_TABLE($name)", "orders"),
         ("SELECT * FROM query_table('Big Customers')", "Big Customers"),
         ("SELECT * FROM query_table('ord' || 'ers')", "orders"),
+        ("FROM query_table(CASE WHEN current_setting('autoinstall_known_extensions') THEN 'downloads' ELSE 'a' END)", "a"),
         ("SELECT * FROM a WHERE x IN (SELECT x FROM query_table('b'))", "a b"),
         ("SELECT * FROM query('SELECT * FROM orders JOIN customers USING (id)')", "orders customers"),
         ("SELECT * FROM query('SELECT * FROM query_table(''orders'')')", "orders"),

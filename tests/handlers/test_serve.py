@@ -31,7 +31,6 @@ from tests.handlers.serving import SECONDS, Load, Served, free_port
 
 KINDS = [*(pytest.param(kind, marks=pytest.mark.slow) for kind in ("duckdb", "mysql", "postgresql")), "sqlite"]
 MEMORY_BOUND = 500_000_000
-STALLED_SECONDS = 4.0  # in which a batch waits for room longer than it may
 
 
 def stored(target: str, column: str = "n", table: str = "stored") -> list[Any]:
@@ -98,7 +97,8 @@ def test_sigterm_finishes_what_is_under_way(start_process: StartProcess, tmp_pat
     check_exactly_once(load, target)
 
 
-def test_a_stalled_consumer_fills_no_memory(start_process: StartProcess, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [pytest.param(4.0, id="short"), pytest.param(15.0, marks=pytest.mark.slow, id="long")])
+def test_a_stalled_consumer_fills_no_memory(start_process: StartProcess, tmp_path: Path, seconds: float) -> None:
     """Clients that would send far more than the bound are held up, and sent away for some time; when it goes on, all is stored once."""
     target = f"sqlite:///{tmp_path}/target.sqlite"
     served = Served(start_process, tmp_path, target, options=("--patience", "3"))
@@ -106,7 +106,7 @@ def test_a_stalled_consumer_fills_no_memory(start_process: StartProcess, tmp_pat
     with Load(served.url, clients=6, rows=2_000, window=20, text="x" * 1_000) as load:  # 240 MB, were they let
         load.wait_for(4)
         (tmp_path / "stalled").touch()
-        most, until = 0, time.monotonic() + STALLED_SECONDS
+        most, until = 0, time.monotonic() + seconds
         while time.monotonic() < until:
             most = max(most, memory_of(served))
             time.sleep(0.2)
@@ -115,7 +115,7 @@ def test_a_stalled_consumer_fills_no_memory(start_process: StartProcess, tmp_pat
         load.wait_for(12)
     served.process.terminate()
     assert served.process.wait(SECONDS) == 0
-    print(f"stalled for {STALLED_SECONDS:g} s: at most {most / 1e6:.0f} MB; {held} batches before, {len(load.acks)} in the end")
+    print(f"stalled for {seconds:g} s: at most {most / 1e6:.0f} MB; {held} batches before, {len(load.acks)} in the end")
     assert most < MEMORY_BOUND
     check_exactly_once(load, target)
 

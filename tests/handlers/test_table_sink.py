@@ -110,7 +110,7 @@ def test_a_connection_that_the_server_ended_is_made_again(target: str) -> None:
     assert in_target(target, "SELECT n FROM stored ORDER BY n") == [{"n": number} for number in range(3)]
 
 
-@pytest.mark.parametrize("target", ["mysql", "postgresql", "sqlite"], indirect=True)
+@pytest.mark.parametrize("target", ["duckdb", "mysql", "postgresql", "sqlite"], indirect=True)
 def test_sinks_that_start_together_in_an_empty_database_do_not_hinder_each_other(target: str) -> None:
     """Each makes the table of batches if it is not there; half of them the same table of rows."""
     sinks = [TableSink(target, f"stored_{number // 2}") for number in range(8)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+    from .targets import Target
+
 # How long another program may have the file, and how often it is asked for meanwhile, in seconds.
 BUSY_SECONDS = 60.0
 _PAUSE_SECONDS = 0.02
@@ -29,15 +33,37 @@ _GIVEN = "pdbt_given_rows"
 _NOT_AS_THEY_ARE = frozenset({"BIT", "BIGNUM", "TIME WITH TIME ZONE"})
 
 
+class _File:
+    """A file as the threads of this program share it: one has it for a transaction, since DuckDB refuses what two change at once."""
+
+    def __init__(self) -> None:
+        self.turn = threading.Lock()
+        self.commits = 0
+
+
+_files: dict[str, _File] = {}  # by real path; one for each file that sinks of this program store in
+
+
 class DuckDBStore(Store):
     """A DuckDB file."""
 
     _connection: duckdb.DuckDBPyConnection | None = None
+    _has_turn = False
+    _commits = 0
     _opened_at = 0.0
     _turn_until = 0.0
 
+    def __init__(self, target: Target) -> None:
+        """Remember the file, which other threads of this program may store in."""
+        super().__init__(target)
+        self._file = _files.setdefault(os.path.realpath(target.path), _File())
+
     def begin(self) -> None:
         """Open the file if it is not open, waiting for who else has it, and begin."""
+        if not self._file.turn.acquire(timeout=BUSY_SECONDS):
+            said = f"another sink of this program has been storing in it for {BUSY_SECONDS:.0f} seconds"
+            raise StoreFailed(f"{self.target.label}: {said}.", "Give it smaller batches.")
+        self._has_turn = True
         if self._connection is None:
             time.sleep(max(0.0, self._turn_until - time.monotonic()))
             self._connection = self._opened()
@@ -63,6 +89,9 @@ class DuckDBStore(Store):
         """End the transaction."""
         assert self._connection is not None  # noqa: S101 - begin comes first
         self._connection.commit()
+        self._commits += 1
+        self._file.commits += 1
+        self._end_turn()
         if time.monotonic() - self._opened_at > _LONGEST_SECONDS:
             self.close()
             self._turn_until = time.monotonic() + _TURN_SECONDS
@@ -72,6 +101,12 @@ class DuckDBStore(Store):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        self._end_turn()
+
+    def _end_turn(self) -> None:
+        if self._has_turn:
+            self._has_turn = False
+            self._file.turn.release()
 
     def rest(self) -> None:
         """Close the file, so that others can read it."""
@@ -101,8 +136,8 @@ class DuckDBStore(Store):
         ]
 
     def version(self, table: str) -> object:
-        """Return when the file was opened: no other program changes it while it is."""
-        return self._opened_at
+        """Return when the file was opened, as no other program changes it while it is, and what others of this program stored."""
+        return self._opened_at, self._file.commits - self._commits
 
     def create(self, table: str, schema: pa.Schema) -> None:
         """Create a table, of DuckDB's own types for these."""
