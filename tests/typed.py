@@ -41,10 +41,7 @@ def launch(project: Path, script: Path, *words: str, cwd: Path, env: Mapping[str
     """Launch a project's Dagster as its script does."""
     bytecode.lend([script], cwd)
     with contextlib.chdir(cwd), _outliving():
-        ended = _ended(lambda: launching.main(project, script, words), env or {})
-        if ended.code:
-            gc.collect()  # an error may keep it longer than the warning is ignored
-        return ended
+        return _ended(lambda: launching.main(project, script, words), env or {})
 
 
 def stop(project: Path, *words: str, cwd: Path) -> Ended:
@@ -72,6 +69,7 @@ def _outliving() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         yield
+        gc.collect()  # what refers to itself, as an error does, would be freed when the warning is no longer ignored
 
 
 def _ended(action: Callable[[], int], env: Mapping[str, str]) -> Ended:
