@@ -160,8 +160,8 @@ def test_readers_are_not_disturbed_by_ten_runs(letters: Shop, start_process: Sta
     assert wait_for_run(letters.port, launch_run(letters.port, "letters")) == "SUCCESS"
     stop = tmp_path / "stop"
     command = [sys.executable, "-m", "tests.pipeline.reading_process", project.kind, project.database, stop]
-    readers = [start_process(command, cwd=ROOT) for _ in range(2)]
-    assert [reader.stdout.readline() for reader in readers if reader.stdout] == ["reading\n"] * 2
+    readers = [start_process(command, cwd=ROOT) for _ in range(4)]
+    assert [reader.stdout.readline() for reader in readers if reader.stdout] == ["reading\n"] * 4
     for generation in range(1, 11):
         write_generation(project, generation)
         assert wait_for_run(letters.port, launch_run(letters.port, "letters")) == "SUCCESS"

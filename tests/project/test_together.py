@@ -51,9 +51,9 @@ def furnish(project: Path) -> None:
 def test_the_whole_workspace_in_one_dagster(
     workspace: Workspace, add: Add, pdbt: Pdbt, run_process: RunProcess, free_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    kinds = dict(zip((f"{name}_{number}" for name in ORGANISATIONS for number in range(2)), (*TYPES, *TYPES), strict=True))
+    kinds = dict(zip((f"{name}_{number}" for name in ORGANISATIONS for number in range(4)), 4 * TYPES, strict=True))
     made = [add(name, name.partition("_")[0], database=kind) for name, kind in kinds.items()]
-    first, failing, healthy, broken, other, alone = made
+    first, failing, healthy, broken, other, alone = (made[place] for place in (0, 1, 4, 5, 8, 9))
     for project in made:
         furnish(project)
     found = listed(pdbt)
@@ -90,12 +90,12 @@ def test_the_whole_workspace_in_one_dagster(
     lines = told.stdout.splitlines()
     record = json.loads((workspace.root / ".dagster" / "dagster.pid").read_text(encoding="utf-8"))
     assert lines[0] == f"ws: Dagster is running at http://127.0.0.1:{port} (PID {record['pid']})."
-    states = dict(line.split(maxsplit=1) for line in lines[1:7])
+    states = dict(line.split(maxsplit=1) for line in lines[1:13])
     assert [*states] == [f"{project.parent.name}/{project.name}" for project in made]
     assert states[f"beta/{broken.name}"].startswith("broken: pdbt.toml: there is no section [nonsense]. Allowed: ")
     assert states[f"gamma/{alone.name}"] == f"its own Dagster is up at http://127.0.0.1:{shop.port} and keeps schedule and sensor"
-    assert sorted(states.values()).count("ready") == 4
-    assert lines[7:] == [f"Log:  {workspace.root / '.dagster' / 'dagster.log'}", "Stop: pdbt stop --all"]
+    assert sorted(states.values()).count("ready") == 10
+    assert lines[13:] == [f"Log:  {workspace.root / '.dagster' / 'dagster.log'}", "Stop: pdbt stop --all"]
     again = pdbt("launch", "--all")
     assert (again.code, again.stdout.startswith("ws: Dagster is already running at ")) == (0, True)
     assert pdbt("status", "--all").stdout.startswith(f"ws: Dagster is running at http://127.0.0.1:{port} (PID {record['pid']}) since ")
