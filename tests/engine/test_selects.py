@@ -97,7 +97,7 @@ def test_a_file_that_is_not_one_select_is_refused_each_time() -> None:
 
 
 def test_every_module_that_decides_is_one_of_the_rules() -> None:
-    """What is loaded to parse a text and not to know one decides what is found in it."""
+    """The modules that are loaded to parse a text, and not to know one, decide what is found in it."""
     code = (
         "import json, sys, pdbt.engine.graph, pdbt.engine.parameters; before = set(sys.modules); "
         "import pdbt.engine.parsing; print(json.dumps(sorted(set(sys.modules) - before)))"

@@ -122,7 +122,7 @@ def machines_of_tests() -> Machines:
 
 @pytest.fixture
 def two_machines(machines_of_tests: Machines) -> str:
-    """The address of somebody else's cluster with two nodes, each with processes of its own, as two machines have."""
+    """The address of a cluster that others started with two nodes, each with processes of its own, as two machines have."""
     machines_of_tests.complete()
     return machines_of_tests.address
 

@@ -23,7 +23,7 @@ LATER = {
 
 @on_each_target
 def test_a_first_batch_whose_column_is_all_null_does_not_fix_a_type(target: str) -> None:
-    """Whether the nulls are of no type, floats or dates."""
+    """The type of the nulls: none, floats or dates."""
     empties = itertools.cycle([pa.nulls(2), pa.nulls(2, pa.float64()), pa.nulls(2, pa.date32())])
     for (name, later), empty in zip(LATER.items(), empties, strict=False):
         with storing(target, f"with_{name}", rests=False) as store:

@@ -83,7 +83,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """Where the instance that is kept lives."""
+    """The home of the instance that is kept."""
     return tmp_path / "home"
 
 

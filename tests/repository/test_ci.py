@@ -30,7 +30,7 @@ def put(folder: Path, programs: dict[str, str]) -> None:
         (folder / name).chmod(0o755)
 
 
-@pytest.mark.parametrize(("tests", "checks", "code"), [(0, 0, 0), (0, 2, 2), (1, 2, 1)])
+@pytest.mark.parametrize(("tests", "checks", "code"), [(0, 0, 0), (1, 0, 1), (0, 2, 2), (1, 2, 1)])
 def test_ci_ends_with_the_closing_line_and_the_code_of_what_failed(
     checkout: Path, run_process: RunProcess, tmp_path: Path, tests: int, checks: int, code: int
 ) -> None:

@@ -1,4 +1,4 @@
-"""What the watcher's tests share: an inbox, tasks that tell what they saw, and a watcher in this process or in one of its own."""
+"""Things that the watcher's tests share: an inbox, tasks that tell what they saw, and a watcher in this process or in one of its own."""
 
 from __future__ import annotations
 
